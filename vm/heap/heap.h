@@ -157,5 +157,8 @@ void heap_hibernate_gc(Proc *p, Term *x, unsigned live);
 size_t heap_next_size(size_t words);
 /* Walks all terms of p and panics on a bad one: debug and stress builds. */
 void heap_check(Proc *p, const Term *x, unsigned live);
-/* True if any term that p can reach points into [start, end): used by purge. */
+/* True when `hit` says yes to some word of p's memory: stack, heap, fragments, messages, registers. Raw words (float and
+ * binary contents, code addresses on the stack) are shown too, so an answer can be wrong only on the safe side. */
+bool heap_find_word(Proc *p, bool (*hit)(Word w, void *arg), void *arg);
+/* heap_find_word for pointers into [start, end). */
 bool heap_refers_to(Proc *p, const void *start, const void *end);

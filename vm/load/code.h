@@ -115,6 +115,10 @@ void load_finish(Prepared *pr);
 /* Publishes the exports of an instance whose on_load succeeded, or drops it. */
 void load_finish_on_load(Module *m, bool keep);
 void load_discard(Prepared *pr);
+/* Entry of the on_load function that is waiting to be called. */
+const Word *module_on_load_entry(const Module *m);
+/* True when `entry` is a FunEntry whose code lies in `in`. Any pointer may be asked about: it is not followed. */
+bool code_is_fun_of(const Instance *in, const void *entry);
 /* delete_module: current becomes old, exports back to stubs. */
 void module_delete(Module *m);
 /* Frees the old instance: nobody refers to it any more (see bif_code.c). */

@@ -184,6 +184,10 @@ Term proc_spawn_fun(Proc *parent, Term fun, Term args, const SpawnOpts *o, Term 
 /* The running process ends with this reason (any term on its heap): links, monitors, names, ETS, timers, ports; frees all. */
 void proc_exit(Proc *p, Term reason);
 
+/* The collector found p above its max_heap_size: logs it and, unless the options say otherwise, makes p end with reason
+ * killed. False when p must end: its fault fields are set. */
+bool proc_max_heap_exceeded(Proc *p);
+
 /* Process dictionary (bif_dict.c) roots: calls fn on each term slot so that the collector can move it. */
 void dict_each_slot(struct Dict *d, void (*fn)(Term *slot, void *arg), void *arg);
 void dict_free(struct Dict *d);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* General memory for the machine: the platform's allocator, with running out as a clear end instead of a NULL. */
+#include "vm/heap/heap.h"
+#include "vm/plat.h"
+#include "vm/vm.h"
+
+static _Noreturn void mem_out_of_memory(size_t bytes)
+{
+    vm_panic("out of memory: cannot allocate %zu bytes", bytes);
+}
+
+void *vm_alloc(size_t bytes)
+{
+    void *mem = plat_alloc(bytes ? bytes : 1);
+    if (!mem) {
+        mem_out_of_memory(bytes);
+    }
+    return mem;
+}
+
+void *vm_calloc(size_t bytes)
+{
+    return memset(vm_alloc(bytes), 0, bytes);
+}
+
+void *vm_realloc(void *mem, size_t bytes)
+{
+    void *moved = plat_realloc(mem, bytes ? bytes : 1);
+    if (!moved) {
+        mem_out_of_memory(bytes);
+    }
+    return moved;
+}
+
+void vm_free(void *mem)
+{
+    plat_free(mem);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What terms share across heaps: the bytes of refc binaries and the resources of magic references. Both are counted;
+ * each memory area keeps a list of the objects in it that hold a count (OffHeap).
+ */
+#include "vm/heap/offheap.h"
+#include "vm/proc/sched.h"
+#include "vm/vm.h"
+
+Binary *binary_alloc(size_t bytes)
+{
+    Binary *b = vm_alloc(sizeof(Binary) + bytes);
+    b->refc = 1;
+    b->size = bytes;
+    return b;
+}
+
+Binary *binary_realloc(Binary *b, size_t bytes)
+{
+    debug_assert(b->refc == 1);
+    b = vm_realloc(b, sizeof(Binary) + bytes);
+    b->size = bytes;
+    return b;
+}
+
+void binary_retain(Binary *b)
+{
+    __atomic_add_fetch(&b->refc, 1, __ATOMIC_RELAXED);
+}
+
+void binary_release(Binary *b)
+{
+    if (__atomic_sub_fetch(&b->refc, 1, __ATOMIC_ACQ_REL) == 0) {
+        vm_free(b);
+    }
+}
+
+Term build_refc_bin(Term **hp, OffHeap *oh, Binary *b, const uint8_t *data, size_t size)
+{
+    RefcBin *r = (RefcBin *)*hp;
+    *hp += REFC_BIN_WORDS;
+    r->header = MAKE_HEADER(REFC_BIN_WORDS - 1, SUB_REFC_BIN);
+    r->bin = b;
+    r->data = (uint8_t *)(uintptr_t)data;
+    r->size = size;
+    r->writable = 0;
+    off_heap_link(oh, (Word *)r);
+    oh->bytes += b->size;
+    return make_boxed((Term *)r);
+}
+
+Magic *magic_new(const MagicKind *kind, void *data)
+{
+    Magic *m = vm_calloc(sizeof *m);
+    m->kind = kind;
+    m->data = data;
+    sched_new_ref_numbers(sched_get(0), &m->ref_numbers[0], &m->ref_numbers[1]);
+    return m;
+}
+
+void magic_retain(Magic *m)
+{
+    __atomic_add_fetch(&m->refc, 1, __ATOMIC_RELAXED);
+}
+
+void magic_release(Magic *m)
+{
+    if (__atomic_sub_fetch(&m->refc, 1, __ATOMIC_ACQ_REL) == 0) {
+        if (m->kind->destroy) {
+            m->kind->destroy(m);
+        }
+        vm_free(m);
+    }
+}
+
+Term build_magic_ref(Term **hp, OffHeap *oh, Magic *m)
+{
+    Ref *r = (Ref *)*hp;
+    *hp += REF_MAGIC_WORDS;
+    r->header = MAKE_HEADER(REF_MAGIC_ARITY, SUB_REF);
+    r->n01 = m->ref_numbers[0];
+    r->n2 = m->ref_numbers[1];
+    r->magic = m;
+    magic_retain(m);
+    off_heap_link(oh, (Word *)r);
+    return make_boxed((Term *)r);
+}
+
+Term heap_magic_ref(Proc *p, Magic *m)
+{
+    Term *hp = heap_alloc(p, REF_MAGIC_WORDS);
+    return build_magic_ref(&hp, heap_off_heap(p), m);
+}
+
+Magic *magic_of(Term t, const MagicKind *kind)
+{
+    if (!is_magic_ref(t) || ref_ptr(t)->magic->kind != kind) {
+        return NULL;
+    }
+    return ref_ptr(t)->magic;
+}
+
+void off_heap_link(OffHeap *oh, Word *object)
+{
+    *off_heap_next(object) = oh->first;
+    oh->first = object;
+}
+
+void off_heap_drop(Word *object)
+{
+    if (header_sub(*object) == SUB_REFC_BIN) {
+        binary_release(((RefcBin *)object)->bin);
+    } else {
+        magic_release(((Ref *)object)->magic);
+    }
+}
+
+void off_heap_release(OffHeap *oh)
+{
+    Word *object = oh->first;
+    oh->first = NULL;
+    oh->bytes = 0;
+    while (object) {
+        Word *next = *off_heap_next(object);
+        off_heap_drop(object);
+        object = next;
+    }
+}
+
+void off_heap_merge(OffHeap *to, OffHeap *from)
+{
+    if (!from->first) {
+        return;
+    }
+    Word *last = from->first;
+    while (*off_heap_next(last)) {
+        last = *off_heap_next(last);
+    }
+    *off_heap_next(last) = to->first;
+    to->first = from->first;
+    to->bytes += from->bytes;
+    from->first = NULL;
+    from->bytes = 0;
+}
