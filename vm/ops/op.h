@@ -49,10 +49,15 @@ typedef const Word *OpResult; /* next ip; NULL: leave the interpreter (p->ip, ru
     } while (0)
 #else
 typedef int OpResult; /* RunResult */
+#ifdef __clang__
+#define OP_MUST_TAIL __attribute__((musttail))
+#else
+#define OP_MUST_TAIL /* gcc makes a jump of it whenever no local of the function lives in memory: keep it so */
+#endif
 #define GOTO(target)                                    \
-    do {                                                \
-        const Word *to_ = (target);                     \
-        return ((OpFn)to_[0])(to_, p, x, E, hp, fcalls); \
+    do {                                                              \
+        const Word *to_ = (target);                                   \
+        OP_MUST_TAIL return ((OpFn)to_[0])(to_, p, x, E, hp, fcalls); \
     } while (0)
 #define OP_LEAVE(result) return (result)
 #endif
@@ -76,6 +81,29 @@ static inline Term op_source(Word w, const Term *x, const Term *E)
 static inline Term *op_dest(Word w, Term *x, Term *E) { return (w & 4) ? E + (w >> 3) : x + (w >> 3); }
 #define SRC(i) op_source(ip[i], x, E)
 #define DST(i) (*op_dest(ip[i], x, E))
+
+/* A segment of bs_create_bin: five words from segment i's start. */
+enum BsSegment {
+    BSC_APPEND,
+    BSC_PRIVATE_APPEND,
+    BSC_BINARY,
+    BSC_INTEGER,
+    BSC_FLOAT,
+    BSC_UTF8,
+    BSC_UTF16,
+    BSC_UTF32,
+    BSC_STRING, /* value: pointer to the bytes; size: their number as a small */
+};
+typedef struct BsSegmentWords {
+    Word type;  /* enum BsSegment */
+    Word unit;
+    Word flags; /* BS_ bits */
+    Word value; /* source */
+    Word size;  /* source; atom all or undefined where there is none */
+} BsSegmentWords;
+/* Flags of bit syntax instructions, as .beam files encode them; native is little endian on this machine: the loader turns
+ * BS_NATIVE into BS_LITTLE, so instructions see only the first two. */
+enum { BS_LITTLE = 2, BS_SIGNED = 4, BS_NATIVE = 16 };
 
 /* Jump to the fail label of operand i. */
 #define FAIL(i) GOTO(LABEL(i))
