@@ -127,7 +127,7 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip);
 #define ENSURE(need, live)                                        \
     do {                                                          \
         if (__builtin_expect((size_t)(E - hp) < (size_t)(need) + STACK_RESERVE || \
-                             (p->flags & PF_NEEDS_COLLECT), 0)) { \
+                             (p->flags & PF_NEEDS_COLLECT) || GC_STRESS, 0)) { \
             OP_SAVE();                                            \
             p->ip = ip;                                           \
             if (!heap_collect_gc(p, (need) + STACK_RESERVE, x, (live))) { \
@@ -136,4 +136,9 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip);
             OP_LOAD();                                            \
         }                                                         \
     } while (0)
+#ifdef LOOM_GC_STRESS
+#define GC_STRESS 1 /* every chance to collect is taken */
+#else
+#define GC_STRESS 0
+#endif
 enum { STACK_RESERVE = 4 }; /* words kept free between heap and stack */
