@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzz target: any bytes as a .beam file. The answer is an error or a prepared module, never a crash, a leak, or a read outside
+ * the input. What prepares is published and purged as well, so that linking and freeing are covered. (It is not run: see the verifier.)
+ */
+#include "vm/bif/native.h"
+#include "vm/heap/literal.h"
+#include "vm/load/code.h"
+#include "vm/proc/sched.h"
+#include "vm/vm.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    literal_init();
+    atom_init((size_t)1 << 24); /* every new name in an input stays */
+    native_init();
+    sched_init_all(1);
+    code_init();
+    proc_table_init(1024);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    Term error = NONVALUE;
+    uint8_t *copy = vm_alloc(size); /* exactly sized, so that one byte too far is seen */
+    memcpy(copy, data, size);
+    Prepared *pr = load_prepare(NONVALUE, copy, size, &error);
+    vm_free(copy);
+    if (!pr) {
+        vm_assert(is_atom(error));
+        return 0;
+    }
+    Module *m = module_put(prepared_module(pr));
+    if (m->old) {
+        module_purge_old(m);
+    }
+    if (prepared_has_on_load(pr)) {
+        load_discard(pr);
+        return 0;
+    }
+    load_finish(pr);
+    return 0;
+}
