@@ -34,8 +34,8 @@ struct Port {
     HeapFrag *user_data_frag;
     Term user_data;   /* port_set_data */
     uint64_t input, output; /* byte counts */
-    struct LinkTable *links;
-    struct MonitorTable *monitors;
+    struct IdMap *links;    /* proc/link.h */
+    struct IdMap *monitors; /* proc/monitor.h */
     int os_pid;       /* or 0 */
     Port *next;
 };

@@ -12,8 +12,8 @@ typedef struct Sched Sched;
 typedef struct Signal Signal;
 struct Export;
 struct Dict;
-struct LinkTable;
-struct MonitorTable;
+struct IdMap; /* proc/idmap.h */
+struct Timer;
 
 enum { PRIO_MAX, PRIO_HIGH, PRIO_NORMAL, PRIO_LOW, PRIO_COUNT };
 enum { SLICE_REDUCTIONS = 4000 };
@@ -42,6 +42,8 @@ enum { /* Proc.flags: owner only */
     PF_EXITING = 1 << 8,         /* runs no more Erlang code */
     PF_ASYNC_DIST = 1 << 9,
     PF_KILL_LOGGED = 1 << 10,
+    PF_WAITING = 1 << 11,        /* left the interpreter with RUN_WAITING */
+    PF_HAS_TASKS = 1 << 12,      /* `tasks` is not empty: the scheduler runs them outside the interpreter */
 };
 enum { /* Proc.state: atomic */
     PS_RUNNABLE = 1 << 0,  /* in a run queue or about to be */
@@ -60,6 +62,7 @@ typedef struct Message {
     Term token;      /* sequential trace token, NIL if none */
     HeapFrag *frag;  /* owned; NULL once the term is on the heap */
     bool on_heap;    /* the term is on p's heap: a root */
+    uint8_t kind;    /* SIG_MESSAGE in the private queue; see signal.h for what else travels in `in` */
 } Message;
 
 struct Proc {
@@ -105,9 +108,8 @@ struct Proc {
     size_t msg_count;         /* in the private queue */
     size_t msg_on_heap_count; /* of those with on_heap set: roots */
     bool msg_peeked;          /* a receive has taken *msg_save's term into x0 and not yet left it */
-    Term recv_marker;         /* see msg.h */
-    Message **recv_marker_save;
-    uint64_t recv_marker_id;
+    Message **recv_marker_save; /* see msg.h: where a receive bound to recv_marker_id may begin; NULL: no mark */
+    uint64_t recv_marker_id;    /* id of the reference it is bound to; 0: reserved only */
 
     /* Identity. Constant after birth, except what process_flag and others change on itself. */
     Term id;
@@ -123,21 +125,20 @@ struct Proc {
 
     /* Process dictionary, links, monitors, aliases: owner only; layouts private to their files. */
     struct Dict *dict;
-    struct LinkTable *links;
-    struct MonitorTable *monitors;
+    struct IdMap *links;       /* link.h */
+    struct IdMap *monitors;    /* monitor.h: both directions, and aliases */
     struct Timer *recv_timer;  /* running receive ... after timer, or NULL */
+    struct Timer *timers;      /* send_after and start_timer timers aimed at this process */
+    Signal *tasks;             /* system tasks to run outside the interpreter, oldest first */
     struct TraceState *trace;  /* NULL when not traced */
     Term seq_token;
     Term label;
-    struct SuspendState *suspends;
+    struct IdMap *suspends;    /* whom this process suspends: pid -> count */
+    uint32_t suspend_count;    /* how often others suspended it */
     Term *extra_roots[2];      /* two spare root slots for native state, NULL when unused */
 
     /* Anyone: atomic. */
-    struct SignalQueue {
-        Signal *head;   /* multi-producer end */
-        Signal *tail;   /* consumer end: owner only */
-        Signal *stub;
-    } in;
+    Signal *in;             /* arrived signals, newest first; SIGNALS_CLOSED when dead (signal.h) */
     uint32_t state;         /* PS_ bits */
     int64_t refc;           /* table + holders of a Proc pointer from elsewhere */
     struct Proc *run_next;  /* run queue link: under the queue's owner */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See clock.h. */
+#include "vm/proc/clock.h"
+
+#include "vm/plat.h"
+
+static struct Clock {
+    int64_t boot_ns;   /* plat_monotonic_ns() at clock_init */
+    int64_t offset_ns; /* Erlang system time - Erlang monotonic time; never changes */
+} vm_clock;
+
+void clock_init(void)
+{
+    vm_clock.boot_ns = plat_monotonic_ns();
+    vm_clock.offset_ns = plat_wall_ns() - CLOCK_START;
+}
+
+int64_t clock_uptime_ns(void)
+{
+    return plat_monotonic_ns() - vm_clock.boot_ns;
+}
+
+int64_t clock_monotonic_ns(void)
+{
+    return clock_uptime_ns() + CLOCK_START;
+}
+
+int64_t clock_offset_ns(void)
+{
+    return vm_clock.offset_ns;
+}
+
+int64_t clock_system_ns(void)
+{
+    return clock_monotonic_ns() + vm_clock.offset_ns;
+}
