@@ -40,9 +40,15 @@ void integer_to_bytes(Term t, uint8_t *buf, size_t n, bool big_endian); /* two's
 Term integer_from_bytes(Term **hp, const uint8_t *buf, size_t n, bool big_endian, bool is_signed);
 Term integer_from_magnitude(Term **hp, const uint64_t *limbs, size_t n, bool negative); /* normalises */
 
-/* Text. Parses [+-]digits in base 2..36; NONVALUE when not an integer. */
+/* Text. Parses [+-]digits in base 2..36. NONVALUE after p_badarg (not an integer) or p_system_limit. */
 Term integer_parse(Proc *p, const uint8_t *s, size_t n, unsigned base);
 /* Digits of t in base, into memory to free with vm_free; *n its length. */
 uint8_t *integer_format(Term t, unsigned base, size_t *n);
 /* Shortest text that reads back as d, as OTP's float_to_list(F, [short]) writes; returns length. buf >= 32. */
 size_t float_format_short(double d, char *buf);
+/* Digits of t as text; as float_to_list does it. Each returns the length, 0 when it does not fit in cap. */
+size_t float_format_scientific(double d, unsigned decimals, char *buf, size_t cap); /* 1.50e+00 */
+size_t float_format_decimals(double d, unsigned decimals, bool compact, char *buf, size_t cap);
+enum { FLOAT_TEXT_MAX = 256 }; /* OTP's bound on a float's text, with its NUL */
+/* Reads [+-]D.D[e[+-]D] at the start of s. Returns the bytes used, 0 when there is no float or it overflows. */
+size_t float_parse(const uint8_t *s, size_t n, double *d);

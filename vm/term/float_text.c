@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Floats to and from text. Digits come from the C library's printf, which is exact; the shortest form is
+ * found by asking for 15, 16, 17 digits and reading back.
+ */
+#include "vm/term/number.h"
+
+/* Decimal digits of |d| and the exponent of ten of the first: d = 0.D1 D2 D3... * 10^(point). */
+typedef struct Digits {
+    char digit[20];
+    int count;
+    int point;
+} Digits;
+
+/* `n` digits of d > 0, correctly rounded. */
+static void digits_of(double d, int n, Digits *out)
+{
+    char buf[40];
+    snprintf(buf, sizeof buf, "%.*e", n - 1, d);
+    out->digit[0] = buf[0];
+    if (n > 1) {
+        memcpy(out->digit + 1, buf + 2, (size_t)n - 1);
+    }
+    const char *e = strchr(buf, 'e');
+    int exponent = 0;
+    for (const char *c = e + 2; *c; c++) {
+        exponent = exponent * 10 + (*c - '0');
+    }
+    out->point = (e[1] == '-' ? -exponent : exponent) + 1;
+    out->count = n;
+}
+
+static double digits_value(const Digits *g)
+{
+    char buf[48];
+    snprintf(buf, sizeof buf, "%.*se%d", g->count, g->digit, g->point - g->count);
+    return strtod(buf, NULL);
+}
+
+/* Adds one unit in the last place. */
+static void digits_increment(Digits *g)
+{
+    int i = g->count - 1;
+    while (i >= 0 && g->digit[i] == '9') {
+        g->digit[i--] = '0';
+    }
+    if (i >= 0) {
+        g->digit[i]++;
+        return;
+    }
+    g->digit[0] = '1'; /* 99 -> 10, one power up; the rest are zeros already */
+    g->point++;
+}
+
+/*
+ * The shortest digits that read back as d > 0. Normal doubles always survive 15 digits and back, so the search starts there
+ * and drops zeros; below the normal range it starts at 1. Just above a power of two the next double
+ * below is nearer than the next above, and a digit string on the far side can be the only one of its
+ * length: so the next larger one is tried too.
+ */
+static void shortest_digits(double d, Digits *g)
+{
+    for (int n = d < 2.3e-308 ? 1 : 15; n <= 17; n++) {
+        digits_of(d, n, g);
+        if (digits_value(g) == d) {
+            break;
+        }
+        Digits up = *g;
+        digits_increment(&up);
+        if (n < 17 && digits_value(&up) == d) {
+            *g = up;
+            break;
+        }
+    }
+    while (g->count > 1 && g->digit[g->count - 1] == '0') {
+        g->count--;
+    }
+}
+
+static char *put_zeros(char *o, int n)
+{
+    while (n-- > 0) {
+        *o++ = '0';
+    }
+    return o;
+}
+
+static char *put_digits(char *o, const char *digits, int n)
+{
+    memcpy(o, digits, (size_t)n);
+    return o + n;
+}
+
+static char *put_fixed(char *o, const Digits *g)
+{
+    if (g->point <= 0) {
+        *o++ = '0';
+        *o++ = '.';
+        o = put_zeros(o, -g->point);
+        return put_digits(o, g->digit, g->count);
+    }
+    int whole = g->count < g->point ? g->count : g->point;
+    o = put_digits(o, g->digit, whole);
+    o = put_zeros(o, g->point - whole);
+    *o++ = '.';
+    if (whole == g->count) {
+        *o++ = '0';
+        return o;
+    }
+    return put_digits(o, g->digit + whole, g->count - whole);
+}
+
+static char *put_scientific(char *o, const Digits *g, int exponent)
+{
+    *o++ = g->digit[0];
+    *o++ = '.';
+    if (g->count == 1) {
+        *o++ = '0';
+    } else {
+        o = put_digits(o, g->digit + 1, g->count - 1);
+    }
+    *o++ = 'e';
+    return o + snprintf(o, 8, "%d", exponent);
+}
+
+/* Lengths of the two forms decide which is taken: the shorter, scientific when equal. */
+static bool is_fixed_shorter(const Digits *g)
+{
+    int fixed, exponent = g->point - 1;
+    if (g->point <= 0) {
+        fixed = 2 - g->point + g->count;
+    } else {
+        fixed = g->count <= g->point ? g->point + 2 : g->count + 1;
+    }
+    int scientific = (g->count == 1 ? 3 : g->count + 1) + 2 + (exponent < 0);
+    int magnitude = exponent < 0 ? -exponent : exponent;
+    scientific += (magnitude >= 10) + (magnitude >= 100);
+    return fixed < scientific;
+}
+
+size_t float_format_short(double d, char *buf)
+{
+    char *o = buf;
+    if (__builtin_signbit(d)) {
+        *o++ = '-';
+        d = -d;
+    }
+    if (d == 0.0) {
+        memcpy(o, "0.0", 4);
+        return (size_t)(o - buf) + 3;
+    }
+    Digits g;
+    shortest_digits(d, &g);
+    /* From 2^53 on not every integer is a float: always scientific. */
+    o = d < 9007199254740992.0 && is_fixed_shorter(&g) ? put_fixed(o, &g)
+                                                        : put_scientific(o, &g, g.point - 1);
+    *o = '\0';
+    return (size_t)(o - buf);
+}
+
+size_t float_format_scientific(double d, unsigned decimals, char *buf, size_t cap)
+{
+    int n = snprintf(buf, cap, "%.*e", (int)decimals, d);
+    return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+}
+
+size_t float_format_decimals(double d, unsigned decimals, bool compact, char *buf, size_t cap)
+{
+    int n = snprintf(buf, cap, "%.*f", (int)decimals, d);
+    if (n <= 0 || (size_t)n >= cap) {
+        return 0;
+    }
+    if (compact && decimals > 0) {
+        while (buf[n - 1] == '0' && buf[n - 2] != '.') {
+            n--;
+        }
+        buf[n] = '\0';
+    }
+    return (size_t)n;
+}
+
+static size_t skip_digits(const uint8_t *s, size_t n, size_t i)
+{
+    while (i < n && s[i] >= '0' && s[i] <= '9') {
+        i++;
+    }
+    return i;
+}
+
+/* End of the float's text at the start of s; 0 when there is none. */
+static size_t float_extent(const uint8_t *s, size_t n)
+{
+    size_t i = n > 0 && (s[0] == '-' || s[0] == '+');
+    size_t whole = skip_digits(s, n, i);
+    if (whole == i || whole == n || s[whole] != '.') {
+        return 0;
+    }
+    size_t end = skip_digits(s, n, whole + 1);
+    if (end == whole + 1) {
+        return 0;
+    }
+    if (end < n && (s[end] == 'e' || s[end] == 'E')) {
+        size_t e = end + 1;
+        e += e < n && (s[e] == '-' || s[e] == '+');
+        size_t exponent_end = skip_digits(s, n, e);
+        if (exponent_end > e) {
+            end = exponent_end;
+        }
+    }
+    return end;
+}
+
+size_t float_parse(const uint8_t *s, size_t n, double *d)
+{
+    size_t end = float_extent(s, n);
+    if (end == 0) {
+        return 0;
+    }
+    char local[64], *text = end < sizeof local ? local : vm_alloc(end + 1);
+    memcpy(text, s, end);
+    text[end] = '\0';
+    *d = strtod(text, NULL);
+    if (text != local) {
+        vm_free(text);
+    }
+    return __builtin_isfinite(*d) ? end : 0;
+}
