@@ -33,6 +33,7 @@ typedef struct Instance {
     LiteralArea *literals;
     FunctionInfo *functions;
     size_t function_count;
+    uint64_t *frames; /* one bit for each word of code: an instruction that starts there runs with a stack frame of its own */
     LineInfo *lines;
     size_t line_count;
     Term *files; /* lists of characters in the literal area */
@@ -57,6 +58,7 @@ typedef struct Module {
     Instance *current; /* atomic */
     Instance *old;     /* being phased out; NULL when none */
     struct Module *hash_next;
+    Instance *pending; /* loaded, its on_load function has not succeeded yet: nothing exported */
     bool on_load_pending;
 } Module;
 
@@ -100,8 +102,13 @@ FunEntry *fun_entry_put(Term module, uint32_t index, const uint8_t uniq[16], uin
                         unsigned free_count);
 /* The function that code address lies in, through the address index (atomic snapshot); NULL for foreign addresses. */
 const FunctionInfo *code_find(const Word *ip, const Instance **instance);
+/* True when the instruction at ip runs with a frame of its function: then E[0] is that frame's slot, not the caller's. */
+bool code_has_frame(const Instance *in, const Word *ip);
 /* Line of a return address or instruction; false when unknown. *file is a term (list of characters). */
 bool code_find_line(const Instance *in, const Word *ip, Term *file, unsigned *line);
+
+/* Lambdas i of a module for the external format and for spawned code: NULL when nobody ever loaded or named it. */
+FunEntry *fun_entry_find(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq);
 
 /* --- loading -------------------------------------------------------------------------------- */
 /* Prepares a module from bytes of a .beam (or gzip of one): all checks, all memory, nothing visible. NULL with *error
