@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tree storage of ordered_set: an AVL tree over keys in term order, where 1 and 1.0 are one key. A node keeps its
+ * height, so balance is a subtraction and a check of the tree is plain. There are no parent links: operations
+ * keep the links they came through.
+ */
+#include "vm/ets/table.h"
+#include "vm/vm.h"
+
+static int node_height(const TreeNode *n) { return n ? n->height : 0; }
+
+static void node_update(TreeNode *n)
+{
+    int l = node_height(n->link[0]), r = node_height(n->link[1]);
+    n->height = (int8_t)((l > r ? l : r) + 1);
+}
+
+/* Turns so that the child on `side` comes up. Returns the new top. */
+static TreeNode *node_rotate(TreeNode *n, int side)
+{
+    TreeNode *up = n->link[side];
+    n->link[side] = up->link[!side];
+    up->link[!side] = n;
+    node_update(n);
+    node_update(up);
+    return up;
+}
+
+static void node_balance(TreeNode **at)
+{
+    TreeNode *n = *at;
+    int lean = node_height(n->link[1]) - node_height(n->link[0]);
+    if (lean >= -1 && lean <= 1) {
+        node_update(n);
+        return;
+    }
+    int heavy = lean > 0;
+    TreeNode *child = n->link[heavy];
+    if (node_height(child->link[!heavy]) > node_height(child->link[heavy])) {
+        n->link[heavy] = node_rotate(child, !heavy);
+    }
+    *at = node_rotate(n, heavy);
+}
+
+/* The links from the root to the key's place; the last one is the key's node or NULL. */
+typedef struct TreePath {
+    TreeNode **link[TREE_MAX_HEIGHT];
+    int depth;
+} TreePath;
+
+static void path_push(TreePath *path, TreeNode **at)
+{
+    vm_assert(path->depth < TREE_MAX_HEIGHT);
+    path->link[path->depth++] = at;
+}
+
+static TreeNode *path_find(TreePath *path, EtsStore *s, Term key)
+{
+    path->depth = 0;
+    TreeNode **at = &s->u.tree.root;
+    path_push(path, at);
+    while (*at) {
+        int c = term_compare(key, object_key(s, &(*at)->o));
+        if (c == 0) {
+            return *at;
+        }
+        at = &(*at)->link[c > 0];
+        path_push(path, at);
+    }
+    return NULL;
+}
+
+static void path_balance(TreePath *path)
+{
+    while (path->depth > 0) {
+        TreeNode **at = path->link[--path->depth];
+        if (*at) {
+            node_balance(at);
+        }
+    }
+}
+
+TreeNode *tree_find(const EtsStore *s, Term key)
+{
+    TreeNode *n = s->u.tree.root;
+    while (n) {
+        int c = term_compare(key, object_key(s, &n->o));
+        if (c == 0) {
+            return n;
+        }
+        n = n->link[c > 0];
+    }
+    return NULL;
+}
+
+static size_t node_words(const TreeNode *n) { return sizeof(TreeNode) / sizeof(Word) + n->o.words; }
+
+static TreeNode *node_new(EtsStore *s, Term tuple)
+{
+    TreeNode *n = object_new(sizeof(TreeNode), tuple);
+    n->link[0] = n->link[1] = NULL;
+    n->height = 1;
+    s->words += node_words(n);
+    return n;
+}
+
+static void node_free(EtsStore *s, TreeNode *n)
+{
+    s->words -= node_words(n);
+    object_free(&n->o);
+}
+
+static TreeNode *node_put_in_place(EtsStore *s, TreeNode **at, Term tuple)
+{
+    TreeNode *old = *at;
+    TreeNode *n = node_new(s, tuple);
+    n->link[0] = old->link[0];
+    n->link[1] = old->link[1];
+    n->height = old->height;
+    *at = n;
+    node_free(s, old);
+    return n;
+}
+
+void tree_insert(EtsStore *s, Term tuple)
+{
+    TreePath path;
+    TreeNode *n = path_find(&path, s, tuple_elements(tuple)[s->keypos - 1]);
+    TreeNode **at = path.link[path.depth - 1];
+    if (n) {
+        node_put_in_place(s, at, tuple);
+        return;
+    }
+    *at = node_new(s, tuple);
+    s->count++;
+    path_balance(&path);
+}
+
+TreeNode *tree_replace(EtsStore *s, TreeNode *n, Term tuple)
+{
+    TreePath path;
+    TreeNode *found = path_find(&path, s, object_key(s, &n->o));
+    vm_assert(found == n);
+    return node_put_in_place(s, path.link[path.depth - 1], tuple);
+}
+
+bool tree_remove(EtsStore *s, Term key)
+{
+    TreePath path;
+    TreeNode *n = path_find(&path, s, key);
+    if (!n) {
+        return false;
+    }
+    int place = path.depth - 1;
+    TreeNode **at = path.link[place];
+    if (n->link[0] && n->link[1]) {
+        /* The next greater node takes its place. */
+        TreeNode **next = &n->link[1];
+        path_push(&path, next);
+        while ((*next)->link[0]) {
+            next = &(*next)->link[0];
+            path_push(&path, next);
+        }
+        TreeNode *heir = *next;
+        *next = heir->link[1];
+        heir->link[0] = n->link[0];
+        heir->link[1] = n->link[1];
+        heir->height = n->height;
+        *at = heir;
+        path.link[place + 1] = &heir->link[1]; /* was n's */
+    } else {
+        *at = n->link[0] ? n->link[0] : n->link[1];
+    }
+    s->count--;
+    node_free(s, n);
+    path_balance(&path);
+    return true;
+}
+
+TreeNode *tree_edge(const EtsStore *s, int side)
+{
+    TreeNode *n = s->u.tree.root;
+    while (n && n->link[side]) {
+        n = n->link[side];
+    }
+    return n;
+}
+
+TreeNode *tree_beyond(const EtsStore *s, Term key, int side)
+{
+    TreeNode *n = s->u.tree.root, *best = NULL;
+    while (n) {
+        int c = term_compare(object_key(s, &n->o), key);
+        if (side ? c > 0 : c < 0) {
+            best = n;
+            n = n->link[!side];
+        } else {
+            n = n->link[side];
+        }
+    }
+    return best;
+}
+
+static void walk_push(TreeWalk *w, TreeNode *n)
+{
+    vm_assert(w->depth < TREE_MAX_HEIGHT);
+    w->path[w->depth++] = n;
+}
+
+static void walk_descend(TreeWalk *w, TreeNode *n)
+{
+    for (; n; n = n->link[!w->side]) {
+        walk_push(w, n);
+    }
+}
+
+void tree_walk_start(TreeWalk *w, const EtsStore *s, int side)
+{
+    w->depth = 0;
+    w->side = side;
+    walk_descend(w, s->u.tree.root);
+}
+
+void tree_walk_beyond(TreeWalk *w, const EtsStore *s, int side, Term key)
+{
+    w->depth = 0;
+    w->side = side;
+    TreeNode *n = s->u.tree.root;
+    while (n) {
+        int c = term_compare(object_key(s, &n->o), key);
+        if (side ? c > 0 : c < 0) {
+            walk_push(w, n);
+            n = n->link[!side];
+        } else {
+            n = n->link[side];
+        }
+    }
+}
+
+TreeNode *tree_walk_next(TreeWalk *w)
+{
+    if (w->depth == 0) {
+        return NULL;
+    }
+    TreeNode *n = w->path[--w->depth];
+    walk_descend(w, n->link[w->side]);
+    return n;
+}
+
+bool tree_free_some(EtsStore *s, size_t budget)
+{
+    /* Rotates left children up until the top has none, then takes the top: no stack, about two steps a node. */
+    TreeNode *n = s->u.tree.root;
+    while (n) {
+        if (n->link[0]) {
+            TreeNode *up = n->link[0];
+            n->link[0] = up->link[1];
+            up->link[1] = n;
+            n = up;
+            continue;
+        }
+        if (budget-- == 0) {
+            s->u.tree.root = n;
+            return false;
+        }
+        TreeNode *next = n->link[1];
+        node_free(s, n);
+        n = next;
+    }
+    s->u.tree.root = NULL;
+    return true;
+}
+
+bool tree_check(const EtsStore *s)
+{
+    TreeWalk w;
+    tree_walk_start(&w, s, 1);
+    size_t count = 0;
+    const TreeNode *before = NULL;
+    for (TreeNode *n; (n = tree_walk_next(&w)); before = n, count++) {
+        int l = node_height(n->link[0]), r = node_height(n->link[1]);
+        if (l - r > 1 || r - l > 1 || n->height != (l > r ? l : r) + 1 ||
+            (before && term_compare(object_key(s, &before->o), object_key(s, &n->o)) >= 0)) {
+            return false;
+        }
+    }
+    return count == s->count;
+}
