@@ -42,3 +42,4 @@ void msg_marker_use(Proc *p, Term ref); /* sets save when the mark is still know
 /* The collector's part: makes the peeked message a heap root (adopts its fragment). */
 void msg_pin_current(Proc *p);
 void msg_each_root(Proc *p, void (*fn)(Term *slot, void *arg), void *arg);
+void msg_free_all(Proc *p); /* the process ends */

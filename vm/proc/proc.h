@@ -44,6 +44,7 @@ enum { /* Proc.flags: owner only */
     PF_KILL_LOGGED = 1 << 10,
     PF_WAITING = 1 << 11,        /* left the interpreter with RUN_WAITING */
     PF_HAS_TASKS = 1 << 12,      /* `tasks` is not empty: the scheduler runs them outside the interpreter */
+    PF_ETS_SUPER_USER = 1 << 20, /* erts_internal:ets_super_user(true) */
 };
 enum { /* Proc.state: atomic */
     PS_RUNNABLE = 1 << 0,  /* in a run queue or about to be */
@@ -161,13 +162,26 @@ Term p_trap(Proc *p, struct Export *e, unsigned n, const Term *args);
 static inline void p_charge(Proc *p, intptr_t n) { p->fcalls -= n; }
 
 /* --- life (proc/proc.c) ------------------------------------------------------------------------ */
-void proc_table_init(size_t limit);
+void proc_table_init(size_t limit); /* 0: OTP's default, 262,144; rounded up to a power of two */
 size_t proc_table_limit(void);
 size_t proc_count(void);
 /* The live process, borrowed: valid until the caller's next safe point (single scheduler) — see proc.c. NULL when dead. */
 Proc *proc_lookup(Term pid);
 /* All live pids in table order: calls fn for each. */
 void proc_each(void (*fn)(Proc *p, void *arg), void *arg);
+
+/* Where a process's first function returns to: ends it with reason normal. Defined by the interpreter. */
+extern const Word code_normal_exit[];
+
+/* What new processes get unless their spawn options say otherwise: system_flag/2 changes it, system_info/1 reads it. */
+typedef struct ProcDefaults {
+    size_t min_heap_words, min_bin_vheap_words, max_heap_words;
+    unsigned max_heap_flags, fullsweep_after;
+} ProcDefaults;
+enum { MAX_HEAP_KILL = 1, MAX_HEAP_LOG = 2 };
+ProcDefaults *proc_defaults(void);
+/* All memory of p, in bytes: struct, heap, messages, tables. For process_info(memory). */
+size_t proc_memory(const Proc *p);
 
 typedef struct SpawnOpts {
     bool link, monitor;

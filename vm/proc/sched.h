@@ -26,6 +26,7 @@ struct Sched {
     RunQueue queue[PRIO_COUNT];
     unsigned low_skip;       /* how often low priority was passed over */
     struct TimerWheel *timers;
+    uint32_t queue_lock;     /* spin lock of the run queues */
     uint64_t context_switches;
     uint64_t reductions;     /* total done here */
     uint32_t woken;          /* atomic: set by sched_wake */

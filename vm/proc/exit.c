@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Death. Order matters to those who watch: the name and the tables are gone before any link or monitor tells of the death,
+ * and the signal queue is closed first, so that whatever arrives later is answered as for a dead process.
+ */
+#include "vm/ets/ets.h"
+#include "vm/proc/idmap.h"
+#include "vm/proc/link.h"
+#include "vm/proc/monitor.h"
+#include "vm/proc/registry.h"
+#include "vm/proc/sched.h"
+#include "vm/proc/suspend.h"
+#include "vm/proc/table.h"
+#include "vm/proc/timer.h"
+#include "vm/term/print.h"
+#include "vm/vm.h"
+
+static void exit_check_vital(const Proc *p, Term reason)
+{
+    char text[512];
+    if (pid_number(p->id) == 0 && pid_serial(p->id) == 0) {
+        term_print(reason, text, sizeof text);
+        vm_panic("init terminated: %s", text);
+    }
+    if (p->flags & PF_SYSTEM) {
+        term_print(reason, text, sizeof text);
+        vm_panic("system process terminated: %s", text);
+    }
+}
+
+static void exit_free_memory(Proc *p)
+{
+    p->sched->gc_count += p->gc_count;
+    p->sched->gc_words_reclaimed += p->gc_words_reclaimed;
+    msg_free_all(p);
+    if (p->dict) {
+        dict_free(p->dict);
+    }
+    heap_free_all(p);
+    vm_free(p->saved_x_more);
+}
+
+void proc_exit(Proc *p, Term reason)
+{
+    exit_check_vital(p, reason);
+    p->flags |= PF_EXITING;
+    __atomic_fetch_or(&p->state, PS_EXITING, __ATOMIC_RELEASE);
+    timer_owner_exit(p);
+    ets_owner_exit(p);
+    if (!is_nil(p->registered_name)) {
+        registry_delete(p->registered_name);
+    }
+    suspend_release_all(p);
+    link_break_all(&p->links, p->id, reason);
+    monitor_end_all(&p->monitors, p->id, reason);
+    signal_close_all(p);
+    exit_free_memory(p);
+    proc_table_remove(p);
+    vm_free(p);
+}

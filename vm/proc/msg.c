@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending messages, and the receiver's private queue. The queue of all signals is in signal.c. */
+#include "vm/proc/msg.h"
+
+#include "vm/proc/monitor.h"
+#include "vm/proc/port.h"
+#include "vm/proc/registry.h"
+#include "vm/proc/sched.h"
+#include "vm/proc/signal.h"
+
+enum { SEND_COST = 4, WORDS_PER_REDUCTION = 32 };
+#define MARKER_RESERVED (UINT64_C(1) << 63) /* recv_marker_id: not bound yet, low bits say which reservation */
+
+static Message *message_new(Term term, HeapFrag *frag)
+{
+    Message *m = vm_alloc(sizeof *m);
+    *m = (Message){.term = term, .token = NIL, .frag = frag, .kind = SIG_MESSAGE};
+    return m;
+}
+
+void msg_send(Proc *from, Proc *to, Term message)
+{
+    Term copy;
+    HeapFrag *frag = frag_copy_term(message, &copy);
+    if (from) {
+        p_charge(from, SEND_COST + (intptr_t)(frag ? frag->used / WORDS_PER_REDUCTION : 0));
+    }
+    /* A Message is a Signal cut short: kinds below SIG_ALIAS_MESSAGE have no more fields. */
+    signal_push(to, (Signal *)(void *)message_new(copy, frag));
+}
+
+void msg_send_pid(Proc *from, Term pid, Term message)
+{
+    Proc *to = proc_lookup(pid);
+    if (to) {
+        msg_send(from, to, message);
+    }
+}
+
+void msg_send_frag(Term pid, Term message, HeapFrag *frag)
+{
+    Proc *to = proc_lookup(pid);
+    if (to) {
+        signal_push(to, (Signal *)(void *)message_new(message, frag));
+    } else if (frag) {
+        frag_free(frag);
+    }
+}
+
+static void msg_send_alias(Proc *p, const Ref *alias, Term message)
+{
+    Proc *to = proc_lookup(alias->u.pid);
+    if (to) {
+        signal_push(to, signal_new_term(SIG_ALIAS_MESSAGE, p->id, ref_id(make_boxed((const Term *)alias)), message, 0));
+    }
+}
+
+static void msg_send_local(Proc *p, Term dest, Term message)
+{
+    if (is_local_pid(dest)) {
+        msg_send_pid(p, dest, message);
+    } else {
+        port_receive_message(p, dest, message);
+    }
+}
+
+/* {Name, Node}: a name nobody has, or a node we cannot reach, swallows the message. False: not such a tuple. */
+static bool msg_send_tuple(Proc *p, Term dest, Term message)
+{
+    if (!is_tuple_arity(dest, 2)) {
+        return false;
+    }
+    Term name = tuple_elements(dest)[0], node = tuple_elements(dest)[1];
+    if (!is_atom(name) || !is_atom(node)) {
+        return false;
+    }
+    Term who = node == A_nonode ? registry_find(name) : NONVALUE;
+    if (who != NONVALUE) {
+        msg_send_local(p, who, message);
+    }
+    return true;
+}
+
+Term msg_send_any(Proc *p, Term dest, Term message)
+{
+    if (is_local_pid(dest) || is_local_port(dest)) {
+        msg_send_local(p, dest, message);
+    } else if (is_atom(dest)) {
+        Term who = registry_find(dest);
+        if (who == NONVALUE) {
+            return p_badarg(p);
+        }
+        msg_send_local(p, who, message);
+    } else if (is_boxed(dest) && *boxed_ptr(dest) == MAKE_HEADER(REF_ALIAS_ARITY, SUB_REF)) {
+        msg_send_alias(p, ref_ptr(dest), message);
+    } else if (!is_ref(dest) && !is_pid(dest) && !msg_send_tuple(p, dest, message)) {
+        return p_badarg(p);
+    }
+    return message;
+}
+
+/* --- the private queue ------------------------------------------------------------------------- */
+/* The link at `from` takes the place of the link inside a message that leaves the queue. */
+static void msg_relink(Proc *p, Message *gone, Message **from)
+{
+    if (p->msg_last == &gone->next) {
+        p->msg_last = from;
+    }
+    if (p->recv_marker_save == &gone->next) {
+        p->recv_marker_save = from;
+    }
+}
+
+void msg_remove_current(Proc *p)
+{
+    Message **from = p->msg_save, *m = *from;
+    *from = m->next;
+    msg_relink(p, m, from);
+    p->msg_count--;
+    if (m->on_heap) {
+        p->msg_on_heap_count--;
+    }
+    heap_adopt_frag(p, m->frag);
+    vm_free(m);
+    msg_rewind(p);
+}
+
+void msg_pin_current(Proc *p)
+{
+    Message *m = p->msg_peeked ? *p->msg_save : NULL;
+    if (m && m->frag) {
+        heap_adopt_frag(p, m->frag);
+        m->frag = NULL;
+        m->on_heap = true;
+        p->msg_on_heap_count++;
+    }
+}
+
+void msg_each_root(Proc *p, void (*fn)(Term *slot, void *arg), void *arg)
+{
+    size_t left = p->msg_on_heap_count;
+    for (Message *m = p->msg_first; m && left; m = m->next) {
+        if (m->on_heap) {
+            fn(&m->term, arg);
+            left--;
+        }
+    }
+}
+
+void msg_free_all(Proc *p)
+{
+    while (p->msg_first) {
+        Message *m = p->msg_first;
+        p->msg_first = m->next;
+        if (m->frag) {
+            frag_free(m->frag);
+        }
+        vm_free(m);
+    }
+    p->msg_last = p->msg_save = &p->msg_first;
+    p->msg_count = p->msg_on_heap_count = 0;
+}
+
+/* --- marks: where a receive for a fresh reference may begin -------------------------------------- */
+Term msg_marker_reserve(Proc *p)
+{
+    /* Signals still in `in` are younger than the mark although they arrived before: looking at them is only slower. */
+    uint64_t number = (p->recv_marker_id & MARKER_RESERVED) ? (p->recv_marker_id & 0xffff) + 1 : 1;
+    p->recv_marker_id = MARKER_RESERVED | number;
+    p->recv_marker_save = p->msg_last;
+    return make_small((int64_t)number);
+}
+
+void msg_marker_bind(Proc *p, Term marker, Term ref)
+{
+    if (is_small(marker) && p->recv_marker_id == (MARKER_RESERVED | (uint64_t)small_value(marker))) {
+        p->recv_marker_id = ref_id(ref);
+    }
+}
+
+void msg_marker_clear(Proc *p, Term ref_or_marker)
+{
+    uint64_t id = is_small(ref_or_marker) ? MARKER_RESERVED | (uint64_t)small_value(ref_or_marker)
+                                          : ref_id(ref_or_marker);
+    if (id && id == p->recv_marker_id) {
+        p->recv_marker_id = 0;
+        p->recv_marker_save = NULL;
+    }
+}
+
+void msg_marker_use(Proc *p, Term ref)
+{
+    uint64_t id = ref_id(ref);
+    if (id && id == p->recv_marker_id && p->recv_marker_save) {
+        p->msg_save = p->recv_marker_save;
+        p->msg_peeked = false;
+    }
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process table and birth. A pid is a running number; its low bits are the slot in the table, so a slot is used again only
+ * after all others were tried. Printed, the number's low 15 bits come first and the rest is the serial, as in OTP.
+ *
+ * A Proc borrowed through proc_lookup stays valid while the borrower's native runs: with one scheduler nobody else
+ * can end meanwhile. Several schedulers will need the `refc` field for that.
+ */
+#include "vm/proc/proc.h"
+
+#include "vm/bif/native.h"
+#include "vm/load/code.h"
+#include "vm/proc/clock.h"
+#include "vm/proc/idmap.h"
+#include "vm/proc/monitor.h"
+#include "vm/proc/sched.h"
+#include "vm/proc/table.h"
+#include "vm/vm.h"
+
+enum { DEFAULT_LIMIT = 1 << 18, MIN_LIMIT = 1024, PRINTED_NUMBER_BITS = 15, PID_BITS = 28 };
+enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSWEEP = 65535 };
+
+static struct ProcTable {
+    Proc **slot;
+    size_t limit;  /* a power of two */
+    uint64_t next; /* running number of the next process */
+    size_t count;
+    ProcDefaults defaults;
+} table;
+
+void proc_table_init(size_t limit)
+{
+    size_t size = MIN_LIMIT;
+    while (size < (limit ? limit : DEFAULT_LIMIT)) {
+        size *= 2;
+    }
+    table.slot = vm_calloc(size * sizeof(Proc *));
+    table.limit = size;
+    table.defaults = (ProcDefaults){
+        .min_heap_words = DEFAULT_HEAP_WORDS,
+        .min_bin_vheap_words = DEFAULT_BIN_VHEAP_WORDS,
+        .max_heap_flags = MAX_HEAP_KILL | MAX_HEAP_LOG,
+        .fullsweep_after = DEFAULT_FULLSWEEP,
+    };
+}
+
+ProcDefaults *proc_defaults(void)
+{
+    return &table.defaults;
+}
+
+size_t proc_table_limit(void)
+{
+    return table.limit;
+}
+
+size_t proc_count(void)
+{
+    return table.count;
+}
+
+static uint64_t pid_running_number(Term pid)
+{
+    return (uint64_t)pid_serial(pid) << PRINTED_NUMBER_BITS | pid_number(pid);
+}
+
+Proc *proc_lookup(Term pid)
+{
+    if (!is_local_pid(pid)) {
+        return NULL;
+    }
+    Proc *p = table.slot[pid_running_number(pid) & (table.limit - 1)];
+    return p && p->id == pid && !(__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_EXITING) ? p : NULL;
+}
+
+void proc_each(void (*fn)(Proc *p, void *arg), void *arg)
+{
+    for (size_t i = 0; i < table.limit; i++) {
+        Proc *p = table.slot[i];
+        if (p && !(p->state & PS_EXITING)) {
+            fn(p, arg);
+        }
+    }
+}
+
+/* False when the table is full. */
+static bool proc_table_add(Proc *p)
+{
+    if (table.count >= table.limit) {
+        return false;
+    }
+    while (table.slot[table.next & (table.limit - 1)]) {
+        table.next++;
+    }
+    uint64_t n = table.next++ & ((UINT64_C(1) << PID_BITS) - 1);
+    p->id = make_pid((uint32_t)n & ((1u << PRINTED_NUMBER_BITS) - 1), (uint32_t)(n >> PRINTED_NUMBER_BITS));
+    table.slot[n & (table.limit - 1)] = p;
+    table.count++;
+    return true;
+}
+
+void proc_table_remove(Proc *p)
+{
+    table.slot[pid_running_number(p->id) & (table.limit - 1)] = NULL;
+    table.count--;
+}
+
+void spawn_opts_default(SpawnOpts *o, const Proc *parent)
+{
+    (void)parent; /* nothing of what options set is inherited */
+    *o = (SpawnOpts){
+        .monitor_opts_tag = NONVALUE,
+        .monitor_alias = NONVALUE,
+        .priority = PRIO_NORMAL,
+        .min_heap_words = table.defaults.min_heap_words,
+        .min_bin_vheap_words = table.defaults.min_bin_vheap_words,
+        .max_heap_words = table.defaults.max_heap_words,
+        .max_heap_flags = table.defaults.max_heap_flags,
+        .fullsweep_after = table.defaults.fullsweep_after,
+    };
+}
+
+static void proc_set_options(Proc *p, const SpawnOpts *o)
+{
+    p->priority = o->priority;
+    p->min_bin_vheap_words = o->min_bin_vheap_words;
+    p->virtual_bytes = o->min_bin_vheap_words * sizeof(Term);
+    p->max_heap_words = o->max_heap_words;
+    p->max_heap_flags = o->max_heap_flags;
+    p->fullsweep_after = o->fullsweep_after;
+    p->flags = (o->off_heap_messages ? PF_OFF_HEAP_MSGS : 0) | (o->system ? PF_SYSTEM : 0);
+}
+
+static void proc_set_identity(Proc *p, Proc *parent, const Export *e)
+{
+    p->parent = parent ? parent->id : NONVALUE;
+    p->initial_m = export_module(e);
+    p->initial_f = export_function(e);
+    p->initial_arity = export_arity(e);
+    p->registered_name = NIL;
+    p->error_handler = A_error_handler;
+    p->seq_token = NIL;
+    p->label = NIL;
+    p->fault_trace = NIL;
+    p->msg_last = p->msg_save = &p->msg_first;
+    p->sched = parent ? parent->sched : sched_get(0);
+    p->started_ns = clock_uptime_ns();
+    p->refc = 1;
+}
+
+/* Heap with the arguments on it, and the frame that the first function returns to. */
+static void proc_set_call(Proc *p, const Export *e, Term args, Term group_leader, size_t min_words)
+{
+    unsigned arity = export_arity(e), i = 0;
+    size_t words = term_size(args) + term_size(group_leader) + 16;
+    heap_init(p, words > min_words ? words : min_words);
+    p->min_heap_words = heap_next_size(min_words);
+    *--p->stop = (Term)(uintptr_t)code_normal_exit;
+    p->group_leader = term_copy(group_leader, &p->hp, &p->off_heap);
+    if (arity > SAVED_X_REGS) {
+        p->saved_x_more = vm_alloc(arity * sizeof(Term));
+        p->saved_x_capacity = arity;
+    }
+    Term *x = arity > SAVED_X_REGS ? p->saved_x_more : p->saved_x;
+    for (; is_cons(args); args = cons_tail(args)) {
+        x[i++] = term_copy(cons_head(args), &p->hp, &p->off_heap);
+    }
+    p->arity = arity;
+    p->ip = e->addr;
+}
+
+static Term proc_spawn(Proc *parent, const Export *e, Term args, const SpawnOpts *o, Term *monitor_ref)
+{
+    Proc *p = vm_calloc(sizeof *p);
+    if (!proc_table_add(p)) {
+        vm_free(p);
+        return NONVALUE;
+    }
+    proc_set_options(p, o);
+    proc_set_identity(p, parent, e);
+    proc_set_call(p, e, args, parent ? parent->group_leader : p->id, o->min_heap_words);
+    if (parent && o->link) {
+        idmap_put(&p->links, parent->id, 0);
+        idmap_put(&parent->links, p->id, 0);
+    }
+    if (parent && o->monitor) {
+        MonitorOpts mo = {ALIAS_NONE, o->monitor_opts_tag};
+        mo.alias = o->monitor_alias == NONVALUE ? ALIAS_NONE : (AliasMode)small_value(o->monitor_alias);
+        *monitor_ref = monitor_start_child(parent, p, &mo);
+    }
+    sched_ready(p);
+    return p->id;
+}
+
+Term proc_spawn_mfa(Proc *parent, Term m, Term f, Term args, const SpawnOpts *o, Term *monitor_ref)
+{
+    return proc_spawn(parent, export_put(m, f, (unsigned)list_length(args)), args, o, monitor_ref);
+}
+
+Term proc_spawn_fun(Proc *parent, Term fun, Term args, const SpawnOpts *o, Term *monitor_ref)
+{
+    /* As spawn/1 of module erlang does. The list lives only on this C stack: proc_spawn copies it. */
+    Term cells[4] = {fun, make_list(&cells[2]), args, NIL};
+    return proc_spawn(parent, export_put(A_erlang, A_apply, 2), make_list(cells), o, monitor_ref);
+}
+
+size_t proc_memory(const Proc *p)
+{
+    size_t bytes = sizeof *p;
+    bytes += (size_t)(p->stack_end - p->heap) * sizeof(Term) + (size_t)(p->old_end - p->old_heap) * sizeof(Term);
+    for (const HeapFrag *f = p->frags; f; f = f->next) {
+        bytes += sizeof *f + f->words * sizeof(Term);
+    }
+    for (const Message *m = p->msg_first; m; m = m->next) {
+        bytes += sizeof *m + (m->frag ? sizeof *m->frag + m->frag->words * sizeof(Term) : 0);
+    }
+    if (p->saved_x_more) {
+        bytes += p->saved_x_capacity * sizeof(Term);
+    }
+    bytes += idmap_bytes(p->links) + idmap_bytes(p->suspends) + idmap_bytes(p->monitors);
+    bytes += idmap_count(p->monitors) * sizeof(Monitor);
+    return bytes + dict_bytes(p->dict);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What exit.c needs of proc.c. */
+#pragma once
+
+#include "vm/proc/proc.h"
+
+/* Takes p out of the process table; its slot may be used again. */
+void proc_table_remove(Proc *p);
+size_t dict_bytes(const struct Dict *d);
+/* [{Key, Value}] of `of` on `to`s heap. */
+Term dict_to_list(Proc *to, Proc *of);
