@@ -20,6 +20,9 @@ typedef struct VmConfig {
     size_t max_processes, max_ports, max_atoms; /* 0: OTP's defaults */
     unsigned schedulers, schedulers_online; /* what +S asked for; 0 default */
     unsigned async_threads;
+    bool printable_unicode; /* +pc unicode: io:printable_range() */
+    bool break_ignored;     /* +Bi: system_info(break_ignored) */
+    char warning_map;       /* +W: 'i', 'w' or 'e' */
 } VmConfig;
 
 /* Runs until halt; ends through plat_halt(). */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The port drivers of the Linux platform. */
+#pragma once
+
+#include "vm/proc/port.h"
+
+extern const PortDriver fd_driver;    /* {fd, In, Out} */
+extern const PortDriver spawn_driver; /* {spawn, Command}, {spawn_executable, File} */
+extern const PortDriver tty_driver;   /* {spawn, "tty_sl ..."} */

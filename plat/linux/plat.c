@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+/*
+ * vm/plat.h over Linux: memory, time, randomness, last words. Events are in poll.c.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <execinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gen/natives_linux.h"
+#include "plat/linux/drivers.h"
+#include "plat/linux/linux.h"
+#include "vm/proc/port.h"
+
+enum { NS_PER_S = 1000000000 };
+enum { STATUS_ABORT = -1 }; /* plat_halt: dump core */
+
+/* --- memory --------------------------------------------------------------------------------------- */
+void *plat_alloc(size_t bytes)
+{
+    return malloc(bytes ? bytes : 1);
+}
+
+void *plat_realloc(void *mem, size_t bytes)
+{
+    return realloc(mem, bytes ? bytes : 1);
+}
+
+void plat_free(void *mem)
+{
+    free(mem);
+}
+
+void *plat_reserve(size_t bytes)
+{
+    void *area = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return area == MAP_FAILED ? NULL : area;
+}
+
+bool plat_commit(void *start, size_t bytes)
+{
+    return mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* --- time ----------------------------------------------------------------------------------------- */
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec ts;
+    clock_gettime(clock, &ts);
+    return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+int64_t plat_monotonic_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t plat_wall_ns(void)
+{
+    return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t plat_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+int plat_utc_offset(int64_t utc_seconds)
+{
+    struct tm tm;
+    time_t t = (time_t)utc_seconds;
+    return localtime_r(&t, &tm) ? (int)tm.tm_gmtoff : 0;
+}
+
+int64_t plat_local_to_utc(int64_t local_seconds, int dst)
+{
+    struct tm tm;
+    time_t t = (time_t)local_seconds;
+    if (!gmtime_r(&t, &tm)) {
+        return local_seconds;
+    }
+    tm.tm_isdst = dst;
+    return (int64_t)mktime(&tm);
+}
+
+/* --- randomness ------------------------------------------------------------------------------------ */
+void plat_random(void *buf, size_t n)
+{
+    uint8_t *at = buf;
+    while (n > 0) {
+        ssize_t got = getrandom(at, n, 0);
+        if (got < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            vm_panic("getrandom: %d", errno);
+        }
+        at += got;
+        n -= (size_t)got;
+    }
+}
+
+/* --- last words ------------------------------------------------------------------------------------ */
+void plat_log(const char *text, size_t n)
+{
+    while (n > 0) {
+        ssize_t put = write(2, text, n);
+        if (put < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno == EAGAIN && poll_one(2, WATCH_OUT, -1)) {
+                continue;
+            }
+            return; /* nowhere to complain */
+        }
+        text += put;
+        n -= (size_t)put;
+    }
+}
+
+_Noreturn void plat_halt(int status)
+{
+    linux_flush_ports();
+    tty_restore();
+    if (status == STATUS_ABORT) {
+        abort();
+    }
+    /* No exit handlers: other threads may still run. */
+    fflush(NULL);
+    _exit(status);
+}
+
+_Noreturn void plat_panic(void)
+{
+    void *frames[64];
+    tty_restore();
+    int n = backtrace(frames, 64);
+    backtrace_symbols_fd(frames, n, 2);
+    abort();
+}
+
+/* --- what there is ---------------------------------------------------------------------------------- */
+const NativeRow *plat_natives(void)
+{
+    return linux_natives;
+}
+
+const PortDriver *const *plat_port_drivers(void)
+{
+    static const PortDriver *const drivers[] = {
+        &fd_driver, &spawn_driver, &tty_driver, NULL,
+    };
+    return drivers;
+}
+
+void plat_info(PlatInfo *info)
+{
+    struct utsname name;
+    *info = (PlatInfo){.os_family = "unix", .os_name = "linux", .cpus = 1};
+    if (uname(&name) == 0) {
+        int *v = info->version;
+        if (sscanf(name.release, "%d.%d.%d", &v[0], &v[1], &v[2]) < 1) {
+            v[0] = 0;
+        }
+    }
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cpus > 0) {
+        info->cpus = (unsigned)cpus;
+    }
+}

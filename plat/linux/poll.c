@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+/*
+ * Waiting: one epoll set for all descriptors. Scheduler 0 looks into it; any other scheduler waits on a
+ * wake descriptor of its own. Plain files and /dev/null cannot be in an epoll set and never block, so they
+ * stand in a list of sources that are always ready.
+ *
+ * Levels, not edges: a source that wants input is reported until it is read or stops wanting.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "plat/linux/linux.h"
+#include "vm/proc/sched.h"
+
+enum { EVENTS_AT_ONCE = 64, MAX_SCHEDS = 1024 };
+enum { NS_PER_MS = 1000000 };
+
+static struct Poller {
+    int epoll;
+    size_t watched; /* sources in the epoll set */
+    PollSource *always;
+    /* The batch being handled: a source that leaves the set must also leave it. */
+    struct epoll_event batch[EVENTS_AT_ONCE];
+    int batch_at, batch_count;
+    struct Waker {
+        int fd;
+        uint32_t asked;  /* atomic: a wake is on its way and not yet seen */
+        uint32_t armed;  /* fd exists */
+    } wakers[MAX_SCHEDS];
+} poller = {.epoll = -1};
+
+static void waker_arm(unsigned index)
+{
+    struct Waker *w = &poller.wakers[index];
+    w->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (w->fd < 0) {
+        vm_panic("eventfd: %d", errno);
+    }
+    if (index == 0) {
+        struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+        epoll_ctl(poller.epoll, EPOLL_CTL_ADD, w->fd, &ev);
+    }
+    __atomic_store_n(&w->armed, 1, __ATOMIC_RELEASE);
+}
+
+void poll_init(void)
+{
+    poller.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (poller.epoll < 0) {
+        vm_panic("epoll_create1: %d", errno);
+    }
+    waker_arm(0);
+}
+
+static uint32_t epoll_bits(unsigned want)
+{
+    return ((want & WATCH_IN) ? (uint32_t)EPOLLIN : 0) | ((want & WATCH_OUT) ? (uint32_t)EPOLLOUT : 0);
+}
+
+static void always_remove(PollSource *source)
+{
+    for (PollSource **at = &poller.always; *at; at = &(*at)->next_always) {
+        if (*at == source) {
+            *at = source->next_always;
+            return;
+        }
+    }
+}
+
+void poll_watch(PollSource *source, unsigned want)
+{
+    if (source->want == want) {
+        return;
+    }
+    struct epoll_event ev = {.events = epoll_bits(want), .data.ptr = source};
+    if (source->always) {
+        if (!want) {
+            always_remove(source);
+            source->always = false;
+        }
+    } else if (!want) {
+        epoll_ctl(poller.epoll, EPOLL_CTL_DEL, source->fd, &ev);
+        poller.watched--;
+        for (int i = poller.batch_at; i < poller.batch_count; i++) {
+            if (poller.batch[i].data.ptr == source) {
+                poller.batch[i].events = 0;
+            }
+        }
+    } else if (source->want) {
+        epoll_ctl(poller.epoll, EPOLL_CTL_MOD, source->fd, &ev);
+    } else if (epoll_ctl(poller.epoll, EPOLL_CTL_ADD, source->fd, &ev) == 0) {
+        poller.watched++;
+    } else {
+        source->always = true;
+        source->next_always = poller.always;
+        poller.always = source;
+    }
+    source->want = want;
+}
+
+bool poll_one(int fd, unsigned want, int timeout_ms)
+{
+    struct pollfd p = {.fd = fd};
+    p.events = (short)(((want & WATCH_IN) ? POLLIN : 0) | ((want & WATCH_OUT) ? POLLOUT : 0));
+    int n;
+    do {
+        n = poll(&p, 1, timeout_ms);
+    } while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+static void waker_clear(struct Waker *w)
+{
+    uint64_t count;
+    /* Order matters: clear the request first, so that a wake after this writes again. */
+    __atomic_store_n(&w->asked, 0, __ATOMIC_SEQ_CST);
+    if (read(w->fd, &count, sizeof count) < 0) {
+        return; /* EAGAIN: another wake took it */
+    }
+}
+
+static void batch_run(void)
+{
+    while (poller.batch_at < poller.batch_count) {
+        struct epoll_event *ev = &poller.batch[poller.batch_at++];
+        PollSource *source = ev->data.ptr;
+        if (!source) {
+            waker_clear(&poller.wakers[0]);
+        } else if (ev->events) {
+            unsigned events = 0;
+            if (ev->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+                events |= WATCH_IN;
+            }
+            if (ev->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
+                events |= WATCH_OUT;
+            }
+            if (events & source->want) {
+                source->ready(source, events & source->want);
+            }
+        }
+    }
+    poller.batch_count = poller.batch_at = 0;
+}
+
+static void always_run(void)
+{
+    /* A ready function may take any source out: begin again at the first after each call, bounded by the count. */
+    size_t limit = 0;
+    for (PollSource *s = poller.always; s; s = s->next_always) {
+        limit++;
+    }
+    PollSource *s = poller.always;
+    while (s && limit-- > 0) {
+        PollSource *next = s->next_always;
+        s->ready(s, s->want);
+        bool still = false;
+        for (PollSource *at = poller.always; at && next; at = at->next_always) {
+            still |= at == next;
+        }
+        s = still ? next : NULL;
+    }
+}
+
+/* A scheduler other than 0 only waits to be woken. */
+static void wait_for_wake(unsigned index, int timeout_ms)
+{
+    struct Waker *w = &poller.wakers[index];
+    if (!w->armed) {
+        waker_arm(index);
+    }
+    if (poll_one(w->fd, WATCH_IN, timeout_ms)) {
+        waker_clear(w);
+    }
+}
+
+void plat_poll(Sched *s, int64_t timeout_ns)
+{
+    int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + NS_PER_MS - 1) / NS_PER_MS;
+    if (ms > INT_MAX) {
+        ms = INT_MAX;
+    }
+    if (s->index != 0) {
+        wait_for_wake(s->index, (int)ms);
+        return;
+    }
+    if (poller.always || signals_pending()) {
+        ms = 0;
+    }
+    int n = epoll_wait(poller.epoll, poller.batch, EVENTS_AT_ONCE, (int)ms);
+    poller.batch_at = 0;
+    poller.batch_count = n < 0 ? 0 : n;
+    batch_run();
+    if (poller.always) {
+        always_run();
+    }
+    signals_dispatch();
+}
+
+void plat_wake(Sched *s)
+{
+    struct Waker *w = &poller.wakers[s ? s->index : 0];
+    if (!__atomic_load_n(&w->armed, __ATOMIC_ACQUIRE) ||
+        __atomic_exchange_n(&w->asked, 1, __ATOMIC_SEQ_CST)) {
+        return;
+    }
+    uint64_t one = 1;
+    if (write(w->fd, &one, sizeof one) < 0) {
+        return; /* EAGAIN: the counter is full, so it is readable anyway */
+    }
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of ports, their life, and what processes do to them. Framing of data is in port_frame.c, natives in
+ * vm/bif/bif_port.c.
+ *
+ * Life: port_open -> the driver's open -> data and commands -> port_terminate, from one of: port_close or
+ * {Pid, close}; the driver (end of input, broken pipe); the owner's end over its link. The Port is
+ * freed there; everybody else holds only the port's id.
+ *
+ * One scheduler runs ports: the table is not locked.
+ */
+#include "vm/proc/port.h"
+
+#include "vm/plat.h"
+#include "vm/proc/idmap.h"
+#include "vm/proc/link.h"
+#include "vm/proc/monitor.h"
+#include "vm/proc/msg.h"
+#include "vm/proc/port_priv.h"
+#include "vm/proc/registry.h"
+#include "vm/proc/sched.h"
+#include "vm/proc/signal.h"
+#include "vm/term/binary.h"
+#include "vm/vm.h"
+
+static struct PortTable {
+    struct IdMap *ports; /* id -> Port */
+    uint64_t next_number;
+    size_t limit;
+    uint64_t closed_input, closed_output; /* byte counts of ports that are gone */
+} table;
+
+void port_table_init(size_t limit)
+{
+    table.limit = limit;
+}
+
+size_t port_table_limit(void)
+{
+    return table.limit;
+}
+
+size_t port_count(void)
+{
+    return idmap_count(table.ports);
+}
+
+Port *port_lookup(Term id_or_name)
+{
+    Term id = is_atom(id_or_name) ? registry_find(id_or_name) : id_or_name;
+    if (!id || !is_local_port(id)) {
+        return NULL;
+    }
+    uint64_t *at = idmap_find(table.ports, id);
+    return at ? (Port *)(uintptr_t)*at : NULL;
+}
+
+void port_each(void (*fn)(Port *port, void *arg), void *arg)
+{
+    const IdSlot *s;
+    for (size_t i = 0; (s = idmap_next(table.ports, &i));) {
+        fn((Port *)(uintptr_t)s->value, arg);
+    }
+}
+
+static void add_bytes(Port *port, void *arg)
+{
+    uint64_t *sum = arg;
+    sum[0] += port->input;
+    sum[1] += port->output;
+}
+
+void port_io_totals(uint64_t *input, uint64_t *output)
+{
+    uint64_t sum[2] = {table.closed_input, table.closed_output};
+    port_each(add_bytes, sum);
+    *input = sum[0];
+    *output = sum[1];
+}
+
+/* --- opening ---------------------------------------------------------------------------------------- */
+static const PortDriver *driver_named(const char *name, size_t n)
+{
+    for (const PortDriver *const *d = plat_port_drivers(); *d; d++) {
+        if (strlen((*d)->name) == n && memcmp((*d)->name, name, n) == 0) {
+            return *d;
+        }
+    }
+    return NULL;
+}
+
+/* The text of a command: string, binary or atom, NUL-terminated; NULL when it is neither. Free with vm_free. */
+static char *command_text(Term t)
+{
+    size_t n;
+    if (is_atom(t)) {
+        const uint8_t *text = atom_text(t, &n);
+        char *copy = vm_alloc(n + 1);
+        memcpy(copy, text, n + 1);
+        return copy;
+    }
+    char *text = (char *)port_name_text(t, &n);
+    if (text && strlen(text) != n) {
+        vm_free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* {spawn, "tty_sl -c -e"} names a driver if its first word does; other commands go to the driver for programs. */
+static const PortDriver *driver_for_command(const char *command, bool drivers_only)
+{
+    size_t word = 0;
+    while (command[word] && command[word] != ' ') {
+        word++;
+    }
+    const PortDriver *d = driver_named(command, word);
+    if (d && strcmp(d->name, "fd") != 0 && strcmp(d->name, "spawn") != 0) {
+        return d;
+    }
+    return drivers_only || !*command ? NULL : driver_named("spawn", 5);
+}
+
+/* The driver and the label (owned by the caller) that a port name asks for. */
+static const PortDriver *driver_for(Term name, char **label)
+{
+    const PortDriver *d = NULL;
+    *label = NULL;
+    if (is_tuple_arity(name, 3) && tuple_elements(name)[0] == A_fd) {
+        const Term *e = tuple_elements(name);
+        if (is_small(e[1]) && is_small(e[2])) {
+            *label = vm_alloc(48);
+            snprintf(*label, 48, "%ld/%ld", (long)small_value(e[1]), (long)small_value(e[2]));
+            d = driver_named("fd", 2);
+        }
+    } else if (is_tuple_arity(name, 2)) {
+        const Term *e = tuple_elements(name);
+        *label = command_text(e[1]);
+        if (!*label) {
+            return NULL;
+        }
+        if (e[0] == A_spawn || e[0] == A_spawn_driver) {
+            d = driver_for_command(*label, e[0] == A_spawn_driver);
+        } else if (e[0] == A_spawn_executable) {
+            d = driver_named("spawn", 5);
+        }
+    }
+    if (!d) {
+        vm_free(*label);
+        *label = NULL;
+    }
+    return d;
+}
+
+static bool option_pair(Port *port, Term key, Term value)
+{
+    switch (key) {
+    case A_packet:
+        if (value != make_small(1) && value != make_small(2) && value != make_small(4)) {
+            return value == make_small(0);
+        }
+        port->packet = (uint8_t)small_value(value);
+        return true;
+    case A_line:
+        if (!is_small(value) || small_value(value) <= 0) {
+            return false;
+        }
+        port->line = (size_t)small_value(value);
+        return true;
+    case A_parallelism:
+        port->parallelism = value == A_true;
+        return is_boolean(value);
+    case A_cd: case A_env: case A_args: case A_arg0: /* checked by the driver for programs */
+    case A_busy_limits_port: case A_busy_limits_msgq:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool option_word(Port *port, Term word, bool *in, bool *out)
+{
+    switch (word) {
+    case A_stream:
+        port->packet = 0;
+        return true;
+    case A_in:
+        return *in = true;
+    case A_out:
+        return *out = true;
+    case A_binary:
+        return port->binary = true;
+    case A_eof:
+        return port->eof = true;
+    case A_exit_status:
+        return port->exit_status = true;
+    case A_hide: case A_use_stdio: case A_nouse_stdio: case A_stderr_to_stdout: case A_overlapped_io:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool options_parse(Port *port, Term list)
+{
+    bool in = false, out = false;
+    for (; is_cons(list); list = cons_tail(list)) {
+        Term o = cons_head(list);
+        bool ok = is_tuple_arity(o, 2) ? option_pair(port, tuple_elements(o)[0], tuple_elements(o)[1])
+                                       : option_word(port, o, &in, &out);
+        if (!ok) {
+            return false;
+        }
+    }
+    port->in = in || !out;
+    port->out = out || !in;
+    return is_nil(list) && !(port->packet && port->line);
+}
+
+static void port_free(Port *port)
+{
+    if (port->user_data_frag) {
+        frag_free(port->user_data_frag);
+    }
+    vm_free(port->label);
+    vm_free(port->partial);
+    vm_free(port->waiters);
+    vm_free(port);
+}
+
+Term port_open(Proc *owner, Term name, Term options, Term *error)
+{
+    char *label;
+    const PortDriver *driver = driver_for(name, &label);
+    *error = A_badarg;
+    if (!driver) {
+        return NONVALUE;
+    }
+    Port *port = vm_calloc(sizeof *port);
+    *port = (Port){.owner = owner->id, .name = NIL, .driver = driver, .label = label, .user_data = NONVALUE};
+    if (!options_parse(port, options)) {
+        *error = A_badopt;
+        port_free(port);
+        return NONVALUE;
+    }
+    if (port_count() >= table.limit) {
+        *error = A_system_limit;
+        port_free(port);
+        return NONVALUE;
+    }
+    port->id = make_port(table.next_number++);
+    idmap_put(&table.ports, port->id, (uint64_t)(uintptr_t)port);
+    Term id = port->id;
+    port->data = driver->open(port, name, options, error);
+    if (!port->data) {
+        idmap_delete(&table.ports, id, NULL);
+        port_free(port);
+        return NONVALUE;
+    }
+    link_to(owner, id);
+    return id;
+}
+
+/* --- ending ------------------------------------------------------------------------------------------- */
+static void wake_waiters(Port *port)
+{
+    for (size_t i = 0; i < port->waiter_count; i++) {
+        Proc *w = proc_lookup(port->waiters[i]);
+        if (w) {
+            sched_ready(w);
+        }
+    }
+    port->waiter_count = 0;
+}
+
+void port_terminate(Port *port, Term reason)
+{
+    if (port->closing) {
+        return;
+    }
+    port->closing = true;
+    idmap_delete(&table.ports, port->id, NULL);
+    if (port->name != NIL) {
+        registry_delete(port->name);
+    }
+    table.closed_input += port->input;
+    table.closed_output += port->output;
+    port->driver->close(port->data);
+    wake_waiters(port);
+    link_break_all(&port->links, port->id, reason);
+    monitor_end_all(&port->monitors, port->id, reason);
+    port_free(port);
+}
+
+void port_owner_exit(Term id, Term from, Term reason)
+{
+    Port *port = port_lookup(id);
+    /* As an exit signal: `normal` from another than the connected process is no reason to end. */
+    if (port && (from == port->owner || reason != A_normal)) {
+        port_terminate(port, reason);
+    }
+}
+
+/* --- what processes send ----------------------------------------------------------------------------------- */
+void port_connect(Port *port, Term pid)
+{
+    if (port->owner != pid) {
+        port->owner = pid;
+        Proc *owner = proc_lookup(pid);
+        if (owner) {
+            link_to(owner, port->id);
+        }
+    }
+}
+
+static void reply(Term to, Term port, Term what)
+{
+    HeapFrag *frag = frag_new(TUPLE_WORDS(2));
+    Term *t = frag->mem;
+    t[0] = MAKE_HEADER(2, SUB_TUPLE);
+    t[1] = port;
+    t[2] = what;
+    frag->used = TUPLE_WORDS(2);
+    msg_send_frag(to, make_boxed(t), frag);
+}
+
+static bool port_command_message(Port *port, Term command)
+{
+    Term owner = port->owner;
+    if (command == A_close) {
+        Term id = port->id;
+        reply(owner, id, A_closed);
+        port_terminate(port, A_normal);
+        return true;
+    }
+    if (!is_tuple_arity(command, 2)) {
+        return false;
+    }
+    const Term *e = tuple_elements(command);
+    if (e[0] == A_command) {
+        return port_output(port, e[1]);
+    }
+    if (e[0] == A_connect && is_local_pid(e[1]) && proc_lookup(e[1])) {
+        port_connect(port, e[1]);
+        reply(owner, port->id, A_connected);
+        return true;
+    }
+    return false;
+}
+
+void port_receive_message(Proc *from, Term id, Term message)
+{
+    Port *port = port_lookup(id);
+    if (!port) {
+        return;
+    }
+    bool ok = is_tuple_arity(message, 2) && tuple_elements(message)[0] == port->owner &&
+              port_command_message(port, tuple_elements(message)[1]);
+    if (!ok && from) {
+        signal_exit(id, from->id, A_badsig, false);
+    }
+}
+
+/* --- flow control -------------------------------------------------------------------------------------------- */
+void port_set_busy(Port *port, bool busy)
+{
+    port->busy = busy;
+    if (!busy) {
+        wake_waiters(port);
+    }
+}
+
+Term port_wait(Proc *p, Port *port)
+{
+    bool there = false;
+    for (size_t i = 0; i < port->waiter_count; i++) {
+        there |= port->waiters[i] == p->id;
+    }
+    if (!there) {
+        if (port->waiter_count == port->waiter_capacity) {
+            port->waiter_capacity = port->waiter_capacity ? port->waiter_capacity * 2 : 4;
+            port->waiters = vm_realloc(port->waiters, port->waiter_capacity * sizeof *port->waiters);
+        }
+        port->waiters[port->waiter_count++] = p->id;
+    }
+    p->fault_class = FAULT_WAIT;
+    return NONVALUE;
+}
