@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See heap.h. A slab is a naturally aligned block of 16 or 64 KiB: a header, then objects of one size. Slabs
+ * with room stand in a ring per size class; full ones in none; an empty one goes back unless it is the last with room.
+ */
+#include "kernel/mm/heap.h"
+
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/paging.h"
+#include "kernel/mm/area.h"
+#include "kernel/mm/phys.h"
+#include "kernel/panic/panic.h"
+
+enum { CLASS_COUNT = 32, SLAB_MAX_OBJECT = 8192, SLAB_HEADER = 64, AREA_MIN_BYTES = 65536 };
+enum { SMALL_SLAB_ORDER = 2, LARGE_SLAB_ORDER = 4, SMALL_SLAB_OBJECT = 512, FINE_LIMIT = 1024 };
+
+static const uint16_t class_sizes[CLASS_COUNT] = {
+    16,  32,  48,  64,  80,  96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,
+    640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192,
+};
+
+typedef struct Slab {
+    struct Slab *next, *prev; /* in the class's ring, while there is room */
+    void *free;               /* list of freed objects */
+    uint32_t used, capacity;  /* objects handed out, objects in all */
+    uint32_t fresh;           /* objects from this index on were never handed out */
+    uint32_t size;            /* of an object */
+} Slab;
+_Static_assert(sizeof(Slab) <= SLAB_HEADER, "slab header");
+
+static struct Heap {
+    Slab rings[CLASS_COUNT];
+    uint8_t fine[FINE_LIMIT / 16 + 1];                /* class of (bytes + 15) / 16 */
+    uint8_t coarse[SLAB_MAX_OBJECT / 128 + 1];        /* class of (bytes + 127) / 128 */
+    bool ready;
+    HeapStats stats;
+} heap;
+
+static void heap_start(void)
+{
+    unsigned c = 0;
+    for (unsigned i = 0; i <= FINE_LIMIT / 16; i++) {
+        c += i * 16 > class_sizes[c];
+        heap.fine[i] = (uint8_t)c;
+    }
+    c = 0;
+    for (unsigned i = 0; i <= SLAB_MAX_OBJECT / 128; i++) {
+        while (i * 128 > class_sizes[c]) {
+            c++;
+        }
+        heap.coarse[i] = (uint8_t)c;
+    }
+    for (unsigned i = 0; i < CLASS_COUNT; i++) {
+        heap.rings[i].next = heap.rings[i].prev = &heap.rings[i];
+    }
+    heap.ready = true;
+}
+
+static unsigned class_of(size_t bytes)
+{
+    return bytes <= FINE_LIMIT ? heap.fine[(bytes + 15) / 16] : heap.coarse[(bytes + 127) / 128];
+}
+
+static unsigned slab_order(unsigned size_class)
+{
+    return class_sizes[size_class] <= SMALL_SLAB_OBJECT ? SMALL_SLAB_ORDER : LARGE_SLAB_ORDER;
+}
+
+static void ring_add(Slab *ring, Slab *slab)
+{
+    slab->next = ring->next;
+    slab->prev = ring;
+    ring->next->prev = slab;
+    ring->next = slab;
+}
+
+static void ring_remove(Slab *slab)
+{
+    slab->next->prev = slab->prev;
+    slab->prev->next = slab->next;
+    slab->next = slab->prev = NULL;
+}
+
+static Slab *slab_new(unsigned size_class)
+{
+    unsigned order = slab_order(size_class);
+    Slab *slab = phys_alloc_order(order);
+    if (slab == NULL) {
+        return NULL;
+    }
+    Page *page = phys_page(slab);
+    for (unsigned i = 0; i < 1u << order; i++) {
+        page[i].kind = i == 0 ? PAGE_SLAB : PAGE_SLAB_TAIL;
+        page[i].order = (uint8_t)order;
+        page[i].size_class = (uint16_t)size_class;
+    }
+    uint32_t size = class_sizes[size_class];
+    *slab = (Slab){.size = size, .capacity = (uint32_t)(((PAGE_SIZE << order) - SLAB_HEADER) / size)};
+    ring_add(&heap.rings[size_class], slab);
+    heap.stats.slab_pages += 1u << order;
+    return slab;
+}
+
+static void slab_delete(Slab *slab, Page *page)
+{
+    unsigned pages = 1u << page->order;
+    ring_remove(slab);
+    for (unsigned i = 0; i < pages; i++) {
+        page[i].kind = PAGE_NONE;
+    }
+    page->kind = PAGE_RUN;
+    page->count = pages;
+    heap.stats.slab_pages -= pages;
+    phys_free(slab);
+}
+
+static void *slab_take(unsigned size_class)
+{
+    Slab *slab = heap.rings[size_class].next;
+    if (slab == &heap.rings[size_class]) {
+        slab = slab_new(size_class);
+        if (slab == NULL) {
+            return NULL;
+        }
+    }
+    void *object = slab->free;
+    if (object != NULL) {
+        slab->free = *(void **)object;
+    } else {
+        object = (uint8_t *)slab + SLAB_HEADER + (size_t)slab->fresh++ * slab->size;
+    }
+    if (++slab->used == slab->capacity) {
+        ring_remove(slab);
+    }
+    return object;
+}
+
+static void slab_give(void *mem, Page *page)
+{
+    size_t slab_bytes = (size_t)PAGE_SIZE << page->order;
+    Slab *slab = (Slab *)((uint64_t)mem & ~(uint64_t)(slab_bytes - 1));
+    if (slab->used == 0 || ((uint8_t *)mem - (uint8_t *)slab - SLAB_HEADER) % slab->size != 0) {
+        panic("kfree: %p is no block", mem);
+    }
+    Page *head = phys_page(slab);
+    Slab *ring = &heap.rings[head->size_class];
+    *(void **)mem = slab->free;
+    slab->free = mem;
+    if (slab->used-- == slab->capacity) {
+        ring_add(ring, slab);
+    }
+    if (slab->used == 0 && ring->next != ring->prev) {
+        slab_delete(slab, head);
+    }
+}
+
+/* Single pages in an area: for blocks larger than any run that is left. */
+static void *area_run_new(size_t pages)
+{
+    void *start = area_reserve(pages * PAGE_SIZE);
+    if (start == NULL) {
+        return NULL;
+    }
+    if (!area_commit(start, pages * PAGE_SIZE)) {
+        area_release(start, pages * PAGE_SIZE);
+        return NULL;
+    }
+    uint64_t first;
+    paging_translate(start, &first);
+    phys_page(phys_to_virt(first))->count = (uint32_t)pages; /* kind stays PAGE_RUN: area_release frees page by page */
+    heap.stats.area_pages += pages;
+    return start;
+}
+
+/* area_decommit frees frames one by one, so each must be a run of one page again. */
+static size_t area_run_pages(const void *mem, bool reset)
+{
+    uint64_t first;
+    if (((uint64_t)mem & (PAGE_SIZE - 1)) != 0 || !paging_translate(mem, &first)) {
+        panic("kfree: %p is no block", mem);
+    }
+    Page *page = phys_page(phys_to_virt(first));
+    size_t pages = page->count;
+    if (reset) {
+        page->count = 1;
+    }
+    return pages;
+}
+
+static void *run_new(size_t bytes)
+{
+    size_t pages = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+    void *run = phys_alloc(pages);
+    if (run != NULL) {
+        heap.stats.run_pages += pages;
+        return run;
+    }
+    return bytes >= AREA_MIN_BYTES && pages <= phys_free_pages() ? area_run_new(pages) : NULL;
+}
+
+void *kmalloc(size_t bytes)
+{
+    if (!heap.ready) {
+        heap_start();
+    }
+    if (bytes == 0 || bytes > SIZE_MAX / 2) {
+        return NULL;
+    }
+    return bytes <= SLAB_MAX_OBJECT ? slab_take(class_of(bytes)) : run_new(bytes);
+}
+
+void *kcalloc(size_t bytes)
+{
+    void *mem = kmalloc(bytes);
+    if (mem != NULL) {
+        memset(mem, 0, bytes);
+    }
+    return mem;
+}
+
+static Page *block_page(const void *mem)
+{
+    Page *page = phys_page(mem);
+    bool run = page != NULL && page->kind == PAGE_RUN && ((uint64_t)mem & (PAGE_SIZE - 1)) == 0;
+    if (page == NULL || (!run && page->kind != PAGE_SLAB && page->kind != PAGE_SLAB_TAIL)) {
+        panic("kfree: %p is no block", mem);
+    }
+    return page;
+}
+
+void kfree(void *mem)
+{
+    if (mem == NULL) {
+        return;
+    }
+    if (!is_direct(mem)) {
+        size_t pages = area_run_pages(mem, true);
+        heap.stats.area_pages -= pages;
+        area_release(mem, pages * PAGE_SIZE);
+        return;
+    }
+    Page *page = block_page(mem);
+    if (page->kind == PAGE_RUN) {
+        heap.stats.run_pages -= page->count;
+        phys_free(mem);
+    } else {
+        slab_give(mem, page);
+    }
+}
+
+size_t kmalloc_size(const void *mem)
+{
+    if (!is_direct(mem)) {
+        return area_run_pages(mem, false) * PAGE_SIZE;
+    }
+    const Page *page = block_page(mem);
+    return page->kind == PAGE_RUN ? (size_t)page->count * PAGE_SIZE : class_sizes[page->size_class];
+}
+
+void *krealloc(void *mem, size_t bytes)
+{
+    if (mem == NULL) {
+        return kmalloc(bytes);
+    }
+    size_t have = kmalloc_size(mem);
+    if (bytes <= have && (bytes > have / 2 || have <= 64)) {
+        return mem;
+    }
+    if (bytes < have && bytes > SLAB_MAX_OBJECT && is_direct(mem)) {
+        size_t keep = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+        heap.stats.run_pages -= have / PAGE_SIZE - keep;
+        phys_shrink(mem, keep);
+        return mem;
+    }
+    void *fresh = kmalloc(bytes);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    memcpy(fresh, mem, bytes < have ? bytes : have);
+    kfree(mem);
+    return fresh;
+}
+
+void heap_stats(HeapStats *stats)
+{
+    *stats = heap.stats;
+    stats->total_bytes = phys_total_pages() * PAGE_SIZE;
+    stats->free_bytes = phys_free_pages() * PAGE_SIZE;
+}
+
+void heap_check(void)
+{
+    for (unsigned c = 0; heap.ready && c < CLASS_COUNT; c++) {
+        for (Slab *s = heap.rings[c].next; s != &heap.rings[c]; s = s->next) {
+            uint32_t freed = 0;
+            for (void *object = s->free; object != NULL; object = *(void **)object) {
+                freed++;
+            }
+            if (s->next->prev != s || s->size != class_sizes[c] || s->used + freed != s->fresh ||
+                s->used >= s->capacity) {
+                panic("heap: slab %p of size %u is damaged", (void *)s, s->size);
+            }
+        }
+    }
+}
