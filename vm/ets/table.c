@@ -5,7 +5,7 @@
 #include "vm/ets/table.h"
 
 #include "vm/ets/ets.h"
-#include "vm/plat.h"
+#include "vm/proc/clock.h"
 #include "vm/proc/msg.h"
 #include "vm/vm.h"
 
@@ -381,8 +381,8 @@ EtsStore *store_magic_of(Term ref)
 void table_fix(Table *t, Term pid)
 {
     if (!t->fixes) {
-        t->fixed_mono_ns = plat_monotonic_ns();
-        t->fixed_wall_ns = plat_wall_ns();
+        t->fixed_mono_ns = clock_monotonic_ns();
+        t->fixed_wall_ns = clock_system_ns();
     }
     for (EtsFix *f = t->fixes; f; f = f->next) {
         if (f->pid == pid) {

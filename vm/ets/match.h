@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Match specifications: [{Head, Guards, Body}], compiled once, run against many terms. Used by ETS (dialect
+ * table) and by tracing (dialect trace, where the subject is the list of a call's arguments).
+ *
+ * A program is a row of small instructions for a machine with a stack and a slot per variable. Heads take
+ * their subject apart, guards and bodies are postfix expressions. Nothing here recurses over terms.
+ */
+#pragma once
+
+#include "vm/proc/proc.h"
+
+typedef enum { MATCH_TABLE, MATCH_TRACE } MatchDialect;
+typedef struct MatchProg MatchProg;
+
+/* Returns owned (magic, refc 0), or NULL; then, when errors is not NULL, *errors is the list of {error, String} on p's heap. */
+Magic *match_compile(Proc *p, Term spec, MatchDialect dialect, Term *errors);
+/* The program that a compiled match spec's reference names; NULL: it is none. */
+const MatchProg *match_prog_of(Term ref);
+static inline const MatchProg *match_magic_prog(const Magic *m) { return m->data; }
+
+/* What a traced call's body asked for. */
+enum { MATCH_RETURN_TRACE = 1, MATCH_EXCEPTION_TRACE = 2 };
+
+/* The memory to run a program: reused from subject to subject. */
+typedef struct MatchRun {
+    Proc *p;
+    const MatchProg *prog;
+    bool copy;       /* subjects lie outside of p's heap: what the result takes from them is copied */
+    unsigned flags;  /* MATCH_ of the last subject that matched */
+    Term message;    /* trace: the argument of the last {message, _}; else true */
+    Term subject;
+    Term *slots, *stack;
+    Term space[48];
+} MatchRun;
+void match_start(MatchRun *r, Proc *p, const MatchProg *prog, bool copy);
+void match_end(MatchRun *r);
+/* The value of the first clause that matches, on p's heap (but for immediates); NONVALUE: none does. */
+Term match_run(MatchRun *r, Term subject);
+
+/* Side effects that tracing performs, for bodies that ask for them: filled in by tracing at boot. Each gets its arguments,
+ * and returns the action's value or NONVALUE (its value is then 'EXIT'). An action not there yields 'EXIT'. */
+typedef struct MatchActions {
+    Term (*trace)(Proc *p, unsigned n, const Term *args);         /* 2: disable, enable; 3: pid, disable, enable */
+    Term (*enable_trace)(Proc *p, unsigned n, const Term *args);  /* 1: flag; 2: pid, flag */
+    Term (*disable_trace)(Proc *p, unsigned n, const Term *args);
+    Term (*silent)(Proc *p, unsigned n, const Term *args);        /* 1 */
+    Term (*set_seq_token)(Proc *p, unsigned n, const Term *args); /* 2 */
+    Term (*process_dump)(Proc *p, unsigned n, const Term *args);  /* 0 */
+    Term (*caller)(Proc *p, unsigned n, const Term *args);        /* 0 */
+    Term (*caller_line)(Proc *p, unsigned n, const Term *args);   /* 0 */
+} MatchActions;
+extern MatchActions match_actions;
+/* erlang:system_flag(trace_control_word, _): atomic. */
+extern uint32_t match_trace_control_word;
+
+/* --- for tables ----------------------------------------------------------------------------------- */
+size_t match_clause_count(const MatchProg *m);
+typedef enum { KEY_NEVER, KEY_BOUND, KEY_ANY } MatchKey;
+/* What a clause's head says about element keypos (1-based) of a subject. *key: the bound key. */
+MatchKey match_clause_key(const MatchProg *m, size_t clause, unsigned keypos, Term *key);
+/* True when every body surely returns a tuple whose key is the subject's. */
+bool match_keeps_key(const MatchProg *m, unsigned keypos);

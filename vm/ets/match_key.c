@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a match specification says about the keys of a table's objects, found in its heads and bodies. */
+#include "vm/ets/match_priv.h"
+
+#include "vm/term/compare.h"
+#include "vm/term/term_stack.h"
+
+MatchKey match_clause_key(const MatchProg *m, size_t clause, unsigned keypos, Term *key)
+{
+    Term head = m->clauses[clause].head_term;
+    if (head == A_underscore || match_variable(head) >= 0) {
+        return KEY_ANY;
+    }
+    if (!is_tuple(head) || tuple_arity(head) < keypos) {
+        return KEY_NEVER;
+    }
+    *key = tuple_elements(head)[keypos - 1];
+    return match_is_ground(*key) ? KEY_BOUND : KEY_ANY;
+}
+
+/* Does the expression surely have the value that the pattern matched? Both without maps. */
+static bool same_value(Term pattern, Term expr)
+{
+    TermStack todo; /* pattern, expression below each other */
+    term_stack_init(&todo);
+    term_stack_push(&todo, pattern);
+    term_stack_push(&todo, expr);
+    bool same = true;
+    while (same && term_stack_pop(&todo, &expr)) {
+        term_stack_pop(&todo, &pattern);
+        if (is_tuple_arity(expr, 2) && tuple_elements(expr)[0] == A_const) {
+            same = match_is_ground(pattern) && term_identical(pattern, tuple_elements(expr)[1]);
+        } else if (is_tuple(pattern)) {
+            size_t n = tuple_arity(pattern);
+            same = is_tuple_arity(expr, 1) && is_tuple_arity(tuple_elements(expr)[0], n);
+            for (size_t i = 0; same && i < n; i++) {
+                term_stack_push(&todo, tuple_elements(pattern)[i]);
+                term_stack_push(&todo, tuple_elements(tuple_elements(expr)[0])[i]);
+            }
+        } else if (is_cons(pattern)) {
+            same = is_cons(expr);
+            if (same) {
+                term_stack_push(&todo, cons_tail(pattern));
+                term_stack_push(&todo, cons_tail(expr));
+                term_stack_push(&todo, cons_head(pattern));
+                term_stack_push(&todo, cons_head(expr));
+            }
+        } else {
+            same = pattern != A_underscore && !is_map(pattern) && !is_tuple(expr) && term_identical(pattern, expr);
+        }
+    }
+    term_stack_free(&todo);
+    return same;
+}
+
+/* {element, KeyPos, '$_'} or {element, KeyPos, Var} where Var is the whole head. */
+static bool takes_key(Term expr, Term head, unsigned keypos)
+{
+    if (!is_tuple_arity(expr, 3)) {
+        return false;
+    }
+    const Term *e = tuple_elements(expr);
+    return e[0] == A_element && e[1] == make_small(keypos) &&
+           (e[2] == A_dollar_underscore || (match_variable(head) >= 0 && e[2] == head));
+}
+
+static bool clause_keeps_key(const MatchClause *k, unsigned keypos)
+{
+    Term head = k->head_term, last = k->body_term;
+    while (is_cons(cons_tail(last))) {
+        last = cons_tail(last);
+    }
+    Term value = cons_head(last);
+    if (value == A_dollar_underscore) {
+        return true;
+    }
+    Term made = NONVALUE;
+    bool literal = false;
+    if (is_tuple_arity(value, 1) && is_tuple(tuple_elements(value)[0])) {
+        made = tuple_elements(value)[0];
+    } else if (is_tuple_arity(value, 2) && tuple_elements(value)[0] == A_const && is_tuple(tuple_elements(value)[1])) {
+        made = tuple_elements(value)[1];
+        literal = true;
+    }
+    if (made == NONVALUE || tuple_arity(made) < keypos) {
+        return false;
+    }
+    Term expr = tuple_elements(made)[keypos - 1];
+    if (!literal && takes_key(expr, head, keypos)) {
+        return true;
+    }
+    if (!is_tuple(head) || tuple_arity(head) < keypos) {
+        return false;
+    }
+    Term key = tuple_elements(head)[keypos - 1];
+    return literal ? match_is_ground(key) && term_identical(key, expr) : same_value(key, expr);
+}
+
+bool match_keeps_key(const MatchProg *m, unsigned keypos)
+{
+    for (size_t i = 0; i < m->clause_count; i++) {
+        if (!clause_keeps_key(&m->clauses[i], keypos)) {
+            return false;
+        }
+    }
+    return true;
+}
