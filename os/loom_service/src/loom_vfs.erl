@@ -5,8 +5,8 @@
 %% {@link loom_vfs_keeper}, which hands it back to the next incarnation; open handles stay valid. A file's bytes are rows of
 %% at most `?CHUNK' bytes, so that a write costs its own size and not the file's.
 %%
-%%   {{node, Path}, Type, Mode, MTime, Id}       Path absolute and normal; Type directory | regular
-%%   {{bytes, Id}, Size}                          a regular file's size
+%%   {{node, Path}, Type, Id}                     Path absolute and normal; Type directory | regular
+%%   {{inode, Id}, Size, MTime, Mode}             what there is to know about one
 %%   {{chunk, Id, N}, Binary}                     bytes N * ?CHUNK ...
 %%   {{handle, Ref}, Id, Position, Flags, Owner}  an open file
 %%   {next_id, Id}
@@ -31,7 +31,8 @@ start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 -spec init([]) -> {ok, state()}.
 init([]) ->
     T = loom_vfs_keeper:table(fun new_table/0),
-    [erlang:monitor(process, Owner) || Owner <- lists:usort(ets:select(T, [{{{handle, '_'}, '_', '_', '_', '$1'}, [], ['$1']}]))],
+    Owners = lists:append(ets:match(T, {{handle, '_'}, '_', '_', '_', '$1'})),
+    [erlang:monitor(process, Owner) || Owner <- lists:usort(Owners)],
     {ok, #{table => T}}.
 
 handle_call(Request, {Client, _}, #{table := T} = State) ->
@@ -40,7 +41,7 @@ handle_call(Request, {Client, _}, #{table := T} = State) ->
 handle_cast(Request, _State) -> error({unexpected_cast, Request}).
 
 handle_info({'DOWN', _, process, Pid, _}, #{table := T} = State) ->
-    ets:match_delete(T, {{handle, '_'}, '_', '_', '_', Pid}),
+    [on_handle(T, Ref, close) || {{handle, Ref}, _, _, _, _} <- ets:match_object(T, {{handle, '_'}, '_', '_', '_', Pid})],
     {noreply, State};
 %% The table comes back from the keeper, or the keeper was restarted and must be made heir again.
 handle_info({'ETS-TRANSFER', _, _, _}, State) -> {noreply, State};
@@ -98,18 +99,18 @@ writable_file(T, Path, Modes) ->
     Exclusive = lists:member(exclusive, Modes),
     Keep = lists:member(read, Modes) orelse lists:member(append, Modes),
     case ets:lookup(T, {node, Path}) of
-        [{_, regular, _, _, _}] when Exclusive -> {error, eexist};
-        [{_, regular, _, _, Id}] when Keep -> {ok, Id};
-        [{_, regular, _, _, Id}] ->
+        [{_, regular, _}] when Exclusive -> {error, eexist};
+        [{_, regular, Id}] when Keep -> {ok, Id};
+        [{_, regular, Id}] ->
             set_size(T, Id, 0),
             {ok, Id};
-        [{_, directory, _, _, _}] -> {error, eisdir};
+        [{_, directory, _}] -> {error, eisdir};
         [] -> with_directory(T, parent(Path), fun() -> {ok, add_node(T, Path, regular)} end)
     end.
 
 on_handle(T, Ref, close) ->
     case ets:take(T, {handle, Ref}) of
-        [_] -> ok;
+        [{_, Id, _, _, _}] -> drop_if_unused(T, Id);
         [] -> {error, einval}
     end;
 on_handle(T, Ref, Request) ->
@@ -154,13 +155,11 @@ on_open(T, Ref, Id, Position, _Flags, {position, Mark, Offset}) when is_integer(
             {ok, New};
         _ -> {error, einval}
     end;
-on_open(T, _Ref, {bundle, _} = Id, _Position, _Flags, info) ->
-    {ok, file_info(regular, size(T, Id), 8#100444, 0, 0)};
+on_open(_T, _Ref, {bundle, Bin}, _Position, _Flags, info) ->
+    {ok, file_info(regular, byte_size(Bin), 0, 8#100444, 0)};
 on_open(T, _Ref, Id, _Position, _Flags, info) ->
-    case ets:match_object(T, {{node, '_'}, '_', '_', '_', Id}) of
-        [{_, Type, Mode, MTime, _}] -> {ok, file_info(Type, size(T, Id), Mode, MTime, Id)};
-        [] -> {ok, file_info(regular, size(T, Id), 8#100644, 0, Id)}
-    end;
+    [{_, Size, MTime, Mode}] = ets:lookup(T, {inode, Id}),
+    {ok, file_info(regular, Size, MTime, Mode, Id)};
 on_open(_, _, _, _, _, _) -> {error, einval}.
 
 read_some(_T, _Id, _Offset, 0) -> {ok, <<>>};
@@ -173,7 +172,7 @@ read_some(T, Id, Offset, Count) ->
 %%% Bytes
 
 size(_T, {bundle, Bin}) -> byte_size(Bin);
-size(T, Id) -> ets:lookup_element(T, {bytes, Id}, 2).
+size(T, Id) -> ets:lookup_element(T, {inode, Id}, 2).
 
 read_bytes(_T, {bundle, Bin}, Offset, Count) -> binary:part(Bin, Offset, Count);
 read_bytes(T, Id, Offset, Count) -> iolist_to_binary(read_chunks(T, Id, Offset, Count)).
@@ -202,9 +201,7 @@ write_bytes(_T, _Id, Offset, Bin) when Offset < 0; Offset + byte_size(Bin) > ?MA
 write_bytes(T, Id, Offset, Bin) ->
     write_chunks(T, Id, Offset, Bin),
     End = Offset + byte_size(Bin),
-    End > size(T, Id) andalso ets:insert(T, {{bytes, Id}, End}),
-    touch(T, Id),
-    ok.
+    note_write(T, Id, max(End, size(T, Id))).
 
 write_chunks(_T, _Id, _Offset, <<>>) -> ok;
 write_chunks(T, Id, Offset, Bin) ->
@@ -234,16 +231,18 @@ set_size(T, Id, Size) ->
             ets:insert(T, {{chunk, Id, LastChunk}, binary:copy(binary:part(Bin, 0, Size rem ?CHUNK))});
         _ -> true
     end,
-    ets:insert(T, {{bytes, Id}, Size}),
-    touch(T, Id),
+    note_write(T, Id, Size).
+
+note_write(T, Id, Size) ->
+    ets:update_element(T, {inode, Id}, [{2, Size}, {3, now_seconds()}]),
     ok.
 
 %%% Nodes
 
 new_table() ->
     T = ets:new(?MODULE, [ordered_set, protected]),
-    ets:insert(T, [{next_id, 1}, {{node, <<"/">>}, directory, 8#40755, now_seconds(), 0}]),
-    [add_node(T, Path, directory) || Path <- [<<"/tmp">>, <<"/home">>]],
+    ets:insert(T, {next_id, 0}),
+    [add_node(T, Path, directory) || Path <- [<<"/">>, <<"/tmp">>, <<"/home">>]],
     T.
 
 now_seconds() -> os:system_time(second).
@@ -254,12 +253,8 @@ add_node(T, Path, Type) ->
         directory -> 8#40755;
         regular -> 8#100644
     end,
-    ets:insert(T, [{{node, Path}, Type, Mode, now_seconds(), Id}, {{bytes, Id}, 0}]),
+    ets:insert(T, [{{node, Path}, Type, Id}, {{inode, Id}, 0, now_seconds(), Mode}]),
     Id.
-
-touch(T, Id) ->
-    ets:select_replace(T, [{{{node, '$1'}, '$2', '$3', '_', Id}, [],
-                            [{{{{node, '$1'}}, '$2', '$3', now_seconds(), Id}}]}]).
 
 parent(Path) ->
     case filename:dirname(Path) of
@@ -269,15 +264,15 @@ parent(Path) ->
 
 with_file(T, Path, Fun) ->
     case ets:lookup(T, {node, Path}) of
-        [{_, regular, _, _, Id}] -> Fun(Id);
-        [{_, directory, _, _, _}] -> {error, eisdir};
+        [{_, regular, Id}] -> Fun(Id);
+        [{_, directory, _}] -> {error, eisdir};
         [] -> missing(T, Path)
     end.
 
 with_directory(T, Path, Fun) ->
     case ets:lookup(T, {node, Path}) of
-        [{_, directory, _, _, _}] -> Fun();
-        [{_, regular, _, _, _}] -> {error, enotdir};
+        [{_, directory, _}] -> Fun();
+        [{_, regular, _}] -> {error, enotdir};
         [] -> missing(T, Path)
     end.
 
@@ -286,8 +281,8 @@ missing(_T, <<"/">>) -> {error, enoent};
 missing(T, Path) ->
     Parent = parent(Path),
     case ets:lookup(T, {node, Parent}) of
-        [{_, regular, _, _, _}] -> {error, enotdir};
-        [{_, directory, _, _, _}] -> {error, enoent};
+        [{_, regular, _}] -> {error, enotdir};
+        [{_, directory, _}] -> {error, enoent};
         [] -> missing(T, Parent)
     end.
 
@@ -315,26 +310,20 @@ children(_T, _Key, _Prefix, _Size) -> [].
 below(T, Path) ->
     Prefix = prefix(Path),
     Size = byte_size(Prefix),
-    [P || {{node, P}, _, _, _, _} <- ets:match_object(T, {{node, '_'}, '_', '_', '_', '_'}),
+    [P || {{node, P}, _, _} <- ets:match_object(T, {{node, '_'}, '_', '_'}),
           byte_size(P) > Size, binary:part(P, 0, Size) =:= Prefix].
 
 info(T, Path) ->
     case ets:lookup(T, {node, Path}) of
-        [{_, Type, Mode, MTime, Id}] ->
-            Size = case Type of
-                regular -> size(T, Id);
-                directory -> length(children(T, Path))
-            end,
-            {ok, file_info(Type, Size, Mode, MTime, Id)};
+        [{_, Type, Id}] ->
+            [{_, Size, MTime, Mode}] = ets:lookup(T, {inode, Id}),
+            {ok, file_info(Type, Size, MTime, Mode, Id)};
         [] -> missing(T, Path)
     end.
 
-file_info(Type, Size, Mode, MTime, Id) ->
+file_info(Type, Size, MTime, Mode, Inode) ->
     #file_info{size = Size, type = Type, access = access(Mode), atime = MTime, mtime = MTime, ctime = MTime,
-               mode = Mode, links = 1, major_device = 0, minor_device = 0, inode = inode(Id), uid = 0, gid = 0}.
-
-inode(Id) when is_integer(Id) -> Id;
-inode(_) -> 0.
+               mode = Mode, links = 1, major_device = 0, minor_device = 0, inode = Inode, uid = 0, gid = 0}.
 
 access(Mode) when Mode band 8#600 =:= 8#600 -> read_write;
 access(Mode) when Mode band 8#400 =/= 0 -> read;
@@ -343,7 +332,8 @@ access(_) -> none.
 
 set_info(T, Path, Mode, MTime) ->
     case ets:lookup(T, {node, Path}) of
-        [{Key, Type, OldMode, OldTime, Id}] ->
+        [{_, _, Id}] ->
+            [{_, _, OldTime, OldMode}] = ets:lookup(T, {inode, Id}),
             NewMode = case Mode of
                 undefined -> OldMode;
                 _ -> (OldMode band (bnot 8#7777)) bor (Mode band 8#7777)
@@ -352,19 +342,30 @@ set_info(T, Path, Mode, MTime) ->
                 undefined -> OldTime;
                 _ -> MTime
             end,
-            ets:insert(T, {Key, Type, NewMode, NewTime, Id}),
+            ets:update_element(T, {inode, Id}, [{3, NewTime}, {4, NewMode}]),
             ok;
         [] -> missing(T, Path)
     end.
 
+%% An open file's bytes go with its last handle; without one at once.
 delete(T, Path) ->
     case ets:lookup(T, {node, Path}) of
-        [{Key, regular, _, _, Id}] ->
+        [{Key, regular, Id}] ->
             ets:delete(T, Key),
-            set_size(T, Id, 0),
-            ok;
-        [{_, directory, _, _, _}] -> {error, eperm};
+            ets:update_element(T, {inode, Id}, {4, 0}),
+            drop_if_unused(T, Id);
+        [{_, directory, _}] -> {error, eperm};
         [] -> missing(T, Path)
+    end.
+
+drop_if_unused(T, Id) ->
+    Open = ets:match_object(T, {{handle, '_'}, Id, '_', '_', '_'}) =/= [],
+    case ets:lookup(T, {inode, Id}) of
+        [{_, _, _, 0}] when not Open ->
+            ets:match_delete(T, {{chunk, Id, '_'}, '_'}),
+            ets:delete(T, {inode, Id}),
+            ok;
+        _ -> ok
     end.
 
 make_dir(T, Path) ->
@@ -382,7 +383,9 @@ del_dir(T, Path) ->
     with_directory(T, Path, fun() ->
         case children(T, Path) of
             [] ->
-                ets:delete(T, {node, Path}),
+                [{Key, _, Id}] = ets:lookup(T, {node, Path}),
+                ets:delete(T, Key),
+                ets:delete(T, {inode, Id}),
                 ok;
             _ -> {error, eexist}
         end
@@ -390,18 +393,27 @@ del_dir(T, Path) ->
 
 rename(_T, Path, Path) -> ok;
 rename(T, From, To) ->
-    FromPrefix = prefix(From),
-    Size = byte_size(FromPrefix),
-    case {ets:lookup(T, {node, From}), ets:lookup(T, {node, To})} of
-        {[], _} -> missing(T, From);
-        {[{_, directory, _, _, _}], _} when binary_part(To, 0, min(Size, byte_size(To))) =:= FromPrefix -> {error, einval};
-        {[{_, regular, _, _, _}], [{_, directory, _, _, _}]} -> {error, eisdir};
-        {[{_, directory, _, _, _}], [{_, regular, _, _, _}]} -> {error, enotdir};
-        {[{_, directory, _, _, _}], [{_, directory, _, _, _}]} -> rename_over_directory(T, From, To);
-        {[_], [{_, regular, _, _, _}]} ->
+    case {kind(T, From), kind(T, To)} of
+        {none, _} -> missing(T, From);
+        {regular, directory} -> {error, eisdir};
+        {directory, regular} -> {error, enotdir};
+        {regular, regular} ->
             ok = delete(T, To),
             move_tree(T, From, To);
-        {[_], []} -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end)
+        {directory, Target} ->
+            Prefix = prefix(From),
+            case {string:prefix(To, Prefix), Target} of
+                {nomatch, directory} -> rename_over_directory(T, From, To);
+                {nomatch, none} -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end);
+                _ -> {error, einval}
+            end;
+        {regular, none} -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end)
+    end.
+
+kind(T, Path) ->
+    case ets:lookup(T, {node, Path}) of
+        [{_, Type, _}] -> Type;
+        [] -> none
     end.
 
 rename_over_directory(T, From, To) ->
@@ -417,6 +429,6 @@ move_tree(T, From, To) ->
     ok.
 
 move_node(T, From, To) ->
-    [{Key, Type, Mode, MTime, Id}] = ets:lookup(T, {node, From}),
-    ets:insert(T, {{node, To}, Type, Mode, MTime, Id}),
+    [{Key, Type, Id}] = ets:lookup(T, {node, From}),
+    ets:insert(T, {{node, To}, Type, Id}),
     ets:delete(T, Key).
