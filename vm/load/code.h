@@ -27,7 +27,8 @@ typedef struct LineInfo {
 
 /* One loaded version of a module. Owns its code, literals and tables. */
 typedef struct Instance {
-    struct Module *module;
+    struct Module *module; /* NULL before it is published */
+    Term name;
     Word *code;
     size_t code_words;
     LiteralArea *literals;
@@ -47,8 +48,10 @@ typedef struct Instance {
         const Word *entry;
     } *exports;
     size_t export_count;
+    uint8_t *strings; /* the bytes that instructions point at */
     const Word *on_load; /* entry of the -on_load function, or NULL */
     struct FunEntry **funs;
+    const Word **fun_code; /* where each begins here */
     size_t fun_count;
     bool has_natives;
 } Instance;

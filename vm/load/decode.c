@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cuts the Code chunk into generic instructions with decoded operands. Runs twice over the chunk: the first pass checks the
+ * structure and adds up the memory for large integers, the second hands each instruction to specialise.c.
+ *
+ * Operands are in the compact term format: a byte whose low three bits are the tag (u i a x y f - z), the
+ * rest the value or the beginning of it; tag z has sub-kinds (list, float register, allocation, literal, typed register).
+ */
+#include "vm/load/load_priv.h"
+#include "vm/term/atom.h"
+#include "vm/term/number.h"
+
+enum { TAG_U, TAG_I, TAG_A, TAG_X, TAG_Y, TAG_F, TAG_H, TAG_Z };
+enum { Z_LIST = 1, Z_FLOAT_REG = 2, Z_ALLOC = 3, Z_LITERAL = 4, Z_TYPED = 5 };
+enum { MAX_LABELS = 1 << 24, MAX_LIST = 1 << 20, MAX_HEAP_NEED = 1 << 24, FUN_BASE_WORDS = 3 };
+enum { CODE_FORMAT = 0 };
+
+typedef struct RawValue {
+    int64_t number;
+    const uint8_t *bytes; /* two's complement, big endian, when it does not fit in int64; else NULL */
+    size_t size;
+} RawValue;
+
+static bool decode_raw(Loader *ld, Cursor *c, uint8_t first, RawValue *v)
+{
+    v->bytes = NULL;
+    if (!(first & 8)) {
+        v->number = first >> 4;
+        return true;
+    }
+    if (!(first & 16)) {
+        v->number = (first >> 5) << 8 | cursor_u8(c);
+        return true;
+    }
+    size_t n = (first >> 5) + 2;
+    if (n == 9) {
+        uint8_t more = cursor_u8(c);
+        RawValue length = {0, NULL, 0};
+        if ((more & 7) != TAG_U || (more & 0x18) == 0x18 || !decode_raw(ld, c, more, &length)) {
+            return load_fail(ld, "bad length of an integer");
+        }
+        n = (size_t)length.number + 9;
+    }
+    const uint8_t *bytes = cursor_bytes(c, n);
+    if (!bytes) {
+        return load_fail(ld, "code is cut off");
+    }
+    if (n > 8) {
+        v->bytes = bytes;
+        v->size = n;
+        return true;
+    }
+    uint64_t u = (bytes[0] & 0x80) ? UINT64_MAX : 0;
+    for (size_t i = 0; i < n; i++) {
+        u = u << 8 | bytes[i];
+    }
+    v->number = (int64_t)u;
+    return true;
+}
+
+static bool decode_integer(Loader *ld, const RawValue *v, Operand *o)
+{
+    o->tag = OPERAND_CONST;
+    o->value = NIL;
+    if (!v->bytes && small_fits(v->number)) {
+        o->value = make_small(v->number);
+        return true;
+    }
+    size_t size = v->bytes ? v->size : 8;
+    if (ld->counting) {
+        ld->big_words += (size + 7) / 8 + 2;
+        return true;
+    }
+    uint8_t buf[8];
+    const uint8_t *bytes = v->bytes;
+    if (!bytes) {
+        for (int i = 0; i < 8; i++) {
+            buf[i] = (uint8_t)((uint64_t)v->number >> (56 - 8 * i));
+        }
+        bytes = buf;
+    }
+    o->value = integer_from_bytes(&ld->literal_hp, bytes, size, true, true);
+    return true;
+}
+
+/* A value that may not be negative or large. */
+static bool decode_unsigned(Loader *ld, Cursor *c, uint8_t first, uint64_t *value)
+{
+    RawValue v;
+    if (!decode_raw(ld, c, first, &v)) {
+        return false;
+    }
+    if (v.bytes || v.number < 0) {
+        return load_fail(ld, "bad operand");
+    }
+    *value = (uint64_t)v.number;
+    return true;
+}
+
+static bool decode_number(Loader *ld, Cursor *c, uint64_t *value)
+{
+    uint8_t first = cursor_u8(c);
+    return (first & 7) == TAG_U ? decode_unsigned(ld, c, first, value) : load_fail(ld, "a number is expected");
+}
+
+static bool decode_alloc(Loader *ld, Cursor *c, Operand *o)
+{
+    static const unsigned weight[] = {1, FLOAT_WORDS, FUN_BASE_WORDS};
+    uint64_t count, words = 0;
+    if (!decode_number(ld, c, &count)) {
+        return false;
+    }
+    for (; count > 0; count--) {
+        uint64_t kind, n;
+        if (!decode_number(ld, c, &kind) || !decode_number(ld, c, &n)) {
+            return false;
+        }
+        if (kind > 2 || n > MAX_HEAP_NEED || words > MAX_HEAP_NEED) {
+            return load_fail(ld, "bad allocation list");
+        }
+        words += n * weight[kind];
+    }
+    o->tag = OPERAND_HEAP;
+    o->value = words;
+    return true;
+}
+
+static bool decode_operand(Loader *ld, Cursor *c, Operand *o, bool nested);
+
+static bool decode_list(Loader *ld, Cursor *c, Operand *o)
+{
+    uint64_t count;
+    if (!decode_number(ld, c, &count)) {
+        return false;
+    }
+    if (count > MAX_LIST || count > cursor_left(c)) {
+        return load_fail(ld, "list operand is too long");
+    }
+    ld->list.count = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        Operand element;
+        if (!decode_operand(ld, c, &element, true)) {
+            return false;
+        }
+        VEC_PUSH(&ld->list, element);
+    }
+    o->tag = OPERAND_LIST;
+    o->value = count;
+    return true;
+}
+
+static bool decode_extended(Loader *ld, Cursor *c, uint8_t first, Operand *o, bool nested)
+{
+    switch (first >> 4) {
+    case Z_LIST:
+        return nested ? load_fail(ld, "list in a list") : decode_list(ld, c, o);
+    case Z_FLOAT_REG:
+        o->tag = OPERAND_FLOAT_REG;
+        return decode_number(ld, c, &o->value);
+    case Z_ALLOC:
+        return decode_alloc(ld, c, o);
+    case Z_LITERAL: {
+        uint64_t index = 0;
+        if (!decode_number(ld, c, &index)) {
+            return false;
+        }
+        if (index >= ld->literal_count) {
+            return load_fail(ld, "no such literal");
+        }
+        o->tag = OPERAND_CONST;
+        o->value = ld->counting ? NIL : ld->literals[index];
+        return true;
+    }
+    case Z_TYPED: {
+        uint64_t type;
+        unsigned tag = c->at < c->end ? *c->at & 7 : TAG_Z;
+        if (tag != TAG_X && tag != TAG_Y) {
+            return load_fail(ld, "type of something else than a register");
+        }
+        return decode_operand(ld, c, o, true) && decode_number(ld, c, &type);
+    }
+    default:
+        return load_fail(ld, "unknown kind of operand");
+    }
+}
+
+/* `nested`: within a list or a typed register, where neither may follow. */
+static bool decode_operand(Loader *ld, Cursor *c, Operand *o, bool nested)
+{
+    static const OperandTag tags[] = {[TAG_U] = OPERAND_NUMBER, [TAG_X] = OPERAND_X, [TAG_Y] = OPERAND_Y,
+                                      [TAG_F] = OPERAND_LABEL};
+    uint8_t first = cursor_u8(c);
+    if (c->bad) {
+        return load_fail(ld, "code is cut off");
+    }
+    unsigned tag = first & 7;
+    switch (tag) {
+    case TAG_I: {
+        RawValue v;
+        return decode_raw(ld, c, first, &v) && decode_integer(ld, &v, o);
+    }
+    case TAG_A: {
+        uint64_t index = 0;
+        if (!decode_unsigned(ld, c, first, &index)) {
+            return false;
+        }
+        if (index > ld->atom_count) {
+            return load_fail(ld, "no such atom");
+        }
+        o->tag = OPERAND_CONST;
+        o->value = index == 0 ? NIL : ld->atoms[index];
+        return true;
+    }
+    case TAG_H:
+        return load_fail(ld, "unknown kind of operand");
+    case TAG_Z:
+        return decode_extended(ld, c, first, o, nested);
+    default:
+        o->tag = tags[tag];
+        return decode_unsigned(ld, c, first, &o->value);
+    }
+}
+
+bool decode_header(Loader *ld)
+{
+    Cursor c = ld->file.chunk[CHUNK_CODE];
+    uint32_t sub_size = cursor_u32(&c);
+    Cursor head = c;
+    const uint8_t *skipped = cursor_bytes(&c, sub_size);
+    uint32_t format = cursor_u32(&head), max_opcode = cursor_u32(&head);
+    ld->label_count = cursor_u32(&head);
+    if (!skipped || c.bad || sub_size < 16 || format != CODE_FORMAT) {
+        return load_fail(ld, "code header");
+    }
+    if (max_opcode >= GENERIC_COUNT) {
+        return load_fail(ld, "made by a newer compiler");
+    }
+    if (ld->label_count == 0 || ld->label_count > MAX_LABELS || ld->label_count > cursor_left(&c) + 1) {
+        return load_fail(ld, "number of labels");
+    }
+    ld->code_start = c;
+    return true;
+}
+
+bool decode_code(Loader *ld)
+{
+    Cursor c = ld->code_start;
+    for (;;) {
+        unsigned generic = cursor_u8(&c);
+        if (c.bad || generic == 0 || generic >= GENERIC_COUNT) {
+            return load_fail(ld, c.bad ? "code is cut off" : "unknown instruction");
+        }
+        const GenericOp *op = &generic_ops[generic];
+        Operand o[OPERAND_MAX];
+        for (unsigned i = 0; i < op->arity; i++) {
+            if (!decode_operand(ld, &c, &o[i], false)) {
+                return false;
+            }
+        }
+        if (op->mode == OP_OLD) {
+            return load_fail(ld, "obsolete instruction");
+        }
+        if (!ld->counting && !specialise(ld, generic, o, op->arity)) {
+            return false;
+        }
+        if (generic == GEN_int_code_end) {
+            return true;
+        }
+    }
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One load under way. load.c drives; tables.c reads the chunks into arrays, decode.c cuts the code into generic instructions,
+ * specialise.c turns each into words. All memory hangs on the Loader until it is handed to the Instance, so a
+ * failure anywhere is one call to loader_free.
+ *
+ * The first error wins: it sets `why`, and everything after sees it through loader_failed.
+ */
+#pragma once
+
+#include "gen/ops.h"
+#include "vm/load/beam_file.h"
+#include "vm/load/code.h"
+
+typedef enum {
+    OPERAND_NUMBER,
+    OPERAND_CONST, /* value is the term */
+    OPERAND_X,
+    OPERAND_Y,
+    OPERAND_LABEL, /* 0: none */
+    OPERAND_FLOAT_REG,
+    OPERAND_LIST,  /* value elements at loader->list */
+    OPERAND_HEAP,  /* allocation list, added up to words */
+} OperandTag;
+typedef struct Operand {
+    OperandTag tag;
+    uint64_t value;
+} Operand;
+enum { OPERAND_MAX = 8 };
+
+enum { FRAME_NONE = -1, FRAME_UNKNOWN = -2 }; /* else: number of y registers */
+#define LABEL_UNBOUND UINT32_MAX
+typedef struct Label {
+    uint32_t offset; /* in code words */
+    int16_t frame;   /* at the label; FRAME_UNKNOWN: not known yet */
+    int16_t arity;   /* entry labels: of their function; else -1 */
+    bool skipped;    /* bound where nothing is known to arrive: nothing was emitted there */
+} Label;
+
+typedef struct LoadedFun {
+    Term name;
+    uint32_t arity; /* with free variables */
+    uint32_t label, index, free_count, old_uniq;
+} LoadedFun;
+typedef struct LoadedExport {
+    Term function;
+    uint32_t arity, label;
+} LoadedExport;
+typedef struct LineItem {
+    uint32_t file, line;
+} LineItem;
+typedef struct LoadedFunction {
+    uint32_t start, entry; /* offsets */
+    uint32_t entry_label;
+    uint32_t arity;
+    Term name;
+} LoadedFunction;
+typedef struct LineRow {
+    uint32_t offset, item;
+} LineRow;
+typedef struct CallCheck {
+    uint32_t label, arity;
+} CallCheck;
+
+/* A growing array: VEC(T) name; */
+#define VEC(T) struct { T *at; size_t count, capacity; }
+#define VEC_PUSH(v, ...)                                                           \
+    do {                                                                           \
+        if ((v)->count == (v)->capacity) {                                         \
+            (v)->capacity = (v)->capacity ? (v)->capacity * 2 : 64;                \
+            (v)->at = vm_realloc((v)->at, (v)->capacity * sizeof *(v)->at);        \
+        }                                                                          \
+        (v)->at[(v)->count++] = __VA_ARGS__;                                       \
+    } while (0)
+
+typedef struct Loader {
+    const char *why; /* first error; NULL while all is well */
+    BeamFile file;
+    Term name;
+
+    /* From the chunks. */
+    Term *atoms; /* 1-based */
+    uint32_t atom_count;
+    Export **imports;
+    uint32_t import_count;
+    LoadedExport *exports;
+    uint32_t export_count;
+    LoadedFun *funs;
+    uint32_t fun_count;
+    const uint8_t *string_bytes;
+    size_t string_size;
+    uint8_t *strings; /* own copy: goes to the instance */
+    uint8_t *literal_bytes;     /* inflated LitT */
+    size_t literal_size;
+    Term *literals;
+    uint32_t literal_count;
+    LineItem *line_items;
+    uint32_t line_item_count;
+    const uint8_t **file_names; /* length-prefixed, in the chunk */
+    uint32_t file_count;        /* with the module's own */
+    Term *files;
+    Term attributes, compile_info;
+    LiteralArea *area;
+    Term *literal_hp;
+
+    /* Code. */
+    Cursor code_start;
+    uint32_t label_count;
+    bool counting;   /* first pass: only checks the structure and adds up big_words */
+    size_t big_words;
+    Label *labels;
+    VEC(Word) code;
+    VEC(uint32_t) label_fixups; /* offsets of words that hold a label number */
+    VEC(uint32_t) fun_fixups;   /* ... a fun index */
+    VEC(uint64_t) frames;
+    VEC(LineRow) lines;
+    VEC(LoadedFunction) functions;
+    VEC(CallCheck) calls;
+    VEC(uint32_t) unreached; /* labels bound here that nothing reaches: fine if func_info follows */
+    VEC(Operand) list;
+    int frame;             /* y registers of the frame here, or FRAME_ */
+    bool skipping;         /* inside a function whose body is a native */
+    bool expect_entry;     /* the next label is the entry of the last function */
+    size_t last;           /* offset of the instruction before, SIZE_MAX after a label */
+    int last_spec;
+    int64_t on_load;       /* index of the function that has the on_load mark, -1 */
+} Loader;
+
+/* Records the first error; false, so that checks can return it. */
+bool load_fail(Loader *ld, const char *why);
+static inline bool load_failed(const Loader *ld) { return ld->why != NULL; }
+
+/* tables.c: each reads one chunk; false after load_fail. */
+bool tables_read_atoms(Loader *ld);
+bool tables_read(Loader *ld);           /* imports, exports, funs, strings, lines, sizes of literals */
+bool tables_build_literals(Loader *ld); /* after the counting pass: makes the area, decodes everything that goes there */
+
+/* decode.c: runs over the code chunk once. */
+bool decode_header(Loader *ld);
+bool decode_code(Loader *ld);
+
+/* specialise.c: emits one generic instruction with its `n` operands. */
+bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n);
