@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Equality, == and =:=. Cheaper than order: sizes are looked at first, and nothing but "different" is wanted.
+ * A walk with an explicit stack. Equal maps have one form (see map_priv.h), so two tries are equal when their
+ * nodes are, pair by pair; keys are always compared with =:=.
+ */
+#include "vm/load/code.h"
+#include "vm/proc/proc.h"
+#include "vm/term/binary.h"
+#include "vm/term/compare.h"
+#include "vm/term/number.h"
+
+/* What the two arrays of a frame hold: terms; children of trie nodes; key, value, key, value ... of a bucket. */
+typedef enum { HOLDS_TERMS, HOLDS_CHILDREN, HOLDS_PAIRS } Holds;
+typedef struct Frame {
+    const Term *a, *b;
+    size_t n;
+    Holds holds;
+    bool exact;
+} Frame;
+
+enum { LOCAL_FRAMES = 32 };
+typedef struct Walk {
+    Frame *frames;
+    size_t count, capacity;
+    Frame local[LOCAL_FRAMES];
+} Walk;
+
+static void push(Walk *w, Holds holds, const Term *a, const Term *b, size_t n, bool exact)
+{
+    if (n == 0 || a == b) {
+        return;
+    }
+    if (w->count == w->capacity) {
+        size_t bytes = w->capacity * 2 * sizeof(Frame);
+        if (w->frames == w->local) {
+            w->frames = memcpy(vm_alloc(bytes), w->local, sizeof w->local);
+        } else {
+            w->frames = vm_realloc(w->frames, bytes);
+        }
+        w->capacity *= 2;
+    }
+    w->frames[w->count++] = (Frame){a, b, n, holds, exact};
+}
+
+static bool equal_nodes(Walk *w, Term a, Term b, bool exact)
+{
+    const Term *x = boxed_ptr(a), *y = boxed_ptr(b);
+    if (*x != *y) {
+        return false;
+    }
+    size_t skip = map_header_kind(*x) == MAP_HEAD ? 2 : 1;
+    if (skip == 2 && x[1] != y[1]) {
+        return false;
+    }
+    size_t n = (size_t)__builtin_popcount(map_header_bitmap(*x));
+    push(w, HOLDS_CHILDREN, x + skip, y + skip, n, exact);
+    return true;
+}
+
+static bool equal_maps(Walk *w, Term a, Term b, bool exact)
+{
+    if (!is_flat_map(a) || !is_flat_map(b)) {
+        return equal_nodes(w, a, b, exact);
+    }
+    size_t n = map_size(a);
+    if (n != map_size(b)) {
+        return false;
+    }
+    push(w, HOLDS_TERMS, flat_map_values(a), flat_map_values(b), n, exact);
+    if (flat_map_keys(a) != flat_map_keys(b)) {
+        push(w, HOLDS_TERMS, tuple_elements(flat_map_keys(a)), tuple_elements(flat_map_keys(b)), n, true);
+    }
+    return true;
+}
+
+static bool equal_funs(Walk *w, Term a, Term b, bool exact)
+{
+    const Fun *f = fun_ptr(a), *g = fun_ptr(b);
+    if (f->entry != g->entry || f->header != g->header) {
+        return false;
+    }
+    push(w, HOLDS_TERMS, f->env, g->env, header_arity(f->header) - 2, exact);
+    return true;
+}
+
+/* Boxed terms of one subtag. */
+static bool equal_boxed(Walk *w, Term a, Term b, bool exact)
+{
+    const Word *x = boxed_ptr(a), *y = boxed_ptr(b);
+    switch (header_sub(*x)) {
+    case SUB_TUPLE:
+        push(w, HOLDS_TERMS, x + 1, y + 1, header_arity(*x), exact);
+        return *x == *y;
+    case SUB_POS_BIG:
+    case SUB_NEG_BIG:
+        return *x == *y && memcmp(x + 1, y + 1, header_arity(*x) * sizeof(Word)) == 0;
+    case SUB_FLOAT:
+        return float_value(a) == float_value(b); /* 0.0 =:= -0.0 in OTP 25 */
+    case SUB_FUN:
+        return equal_funs(w, a, b, exact);
+    case SUB_EXPORT:
+        return export_fun_export(a) == export_fun_export(b);
+    case SUB_MAP:
+        return equal_maps(w, a, b, exact);
+    default:
+        return term_compare_slow(a, b) == 0; /* references, identifiers of other nodes: flat and rare */
+    }
+}
+
+static bool equal_pair(Walk *w, Term a, Term b, bool exact)
+{
+    while (is_cons(a) && is_cons(b)) {
+        if (a == b) {
+            return true;
+        }
+        Term x = cons_head(a), y = cons_head(b);
+        if (x != y) {
+            if (is_immed(x) && is_immed(y)) {
+                return false;
+            }
+            push(w, HOLDS_TERMS, list_ptr(a) + 1, list_ptr(b) + 1, 1, exact);
+            a = x;
+            b = y;
+            continue;
+        }
+        a = cons_tail(a);
+        b = cons_tail(b);
+    }
+    if (a == b) {
+        return true;
+    }
+    if (!is_boxed(a) || !is_boxed(b)) {
+        return !exact && (is_float(a) || is_float(b)) && is_number(a) && is_number(b) &&
+               number_compare(a, b) == 0;
+    }
+    if (boxed_sub(a) != boxed_sub(b)) {
+        if (is_bitstring(a) && is_bitstring(b)) {
+            return bits_equal(bits_view(a), bits_view(b));
+        }
+        return !exact && is_number(a) && is_number(b) && number_compare(a, b) == 0;
+    }
+    return is_bitstring(a) ? bits_equal(bits_view(a), bits_view(b)) : equal_boxed(w, a, b, exact);
+}
+
+/* Children of a trie node: leaf cells, inner nodes, buckets. */
+static bool equal_children(Walk *w, Term a, Term b, bool exact)
+{
+    if (is_cons(a) && is_cons(b)) {
+        push(w, HOLDS_PAIRS, list_ptr(a), list_ptr(b), 2, exact);
+        return true;
+    }
+    if (!is_boxed(a) || !is_boxed(b)) {
+        return a == b;
+    }
+    if (is_map_object(a) && is_map_object(b)) {
+        return equal_nodes(w, a, b, exact);
+    }
+    if (*boxed_ptr(a) != *boxed_ptr(b)) {
+        return false;
+    }
+    push(w, HOLDS_PAIRS, tuple_elements(a), tuple_elements(b), tuple_arity(a), exact);
+    return true;
+}
+
+/* Compares the next elements of the top frame. */
+static bool equal_step(Walk *w)
+{
+    Frame *f = &w->frames[w->count - 1];
+    Term a = *f->a++, b = *f->b++;
+    bool is_key = f->holds == HOLDS_PAIRS && f->n % 2 == 0, exact = f->exact || is_key;
+    Holds holds = f->holds;
+    if (--f->n == 0) {
+        w->count--;
+    }
+    if (a == b) {
+        return true;
+    }
+    return holds == HOLDS_CHILDREN ? equal_children(w, a, b, exact) : equal_pair(w, a, b, exact);
+}
+
+static bool terms_equal(Term a, Term b, bool exact)
+{
+    Walk w = {.frames = w.local, .capacity = LOCAL_FRAMES};
+    bool same = equal_pair(&w, a, b, exact);
+    while (same && w.count > 0) {
+        same = equal_step(&w);
+    }
+    if (w.frames != w.local) {
+        vm_free(w.frames);
+    }
+    return same;
+}
+
+bool term_equal_slow(Term a, Term b)
+{
+    return terms_equal(a, b, false);
+}
+
+bool term_identical_slow(Term a, Term b)
+{
+    return terms_equal(a, b, true);
+}
