@@ -77,16 +77,22 @@ unsigned utf8_decode(const uint8_t *s, size_t n, uint32_t *c)
     return length;
 }
 
+unsigned utf8_wanted(uint8_t first)
+{
+    return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 1;
+}
+
 bool utf8_is_incomplete(const uint8_t *s, size_t n)
 {
-    unsigned length = sequence_length(s[0]);
-    if (length <= n) {
+    if (utf8_wanted(s[0]) <= n) {
         return false;
     }
-    if (n >= 2 && !second_is_valid(s[0], s[1])) {
-        return false;
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return false;
+        }
     }
-    return n < 3 || (s[2] & 0xc0) == 0x80;
+    return true;
 }
 
 size_t ascii_prefix(const uint8_t *s, size_t n)

@@ -16,7 +16,10 @@ static inline unsigned utf8_length(uint32_t c) /* of a valid code point */
 unsigned utf8_encode(uint32_t c, uint8_t *to);
 /* The code point at s; returns its bytes, 0 when there is no complete valid one in the n bytes. */
 unsigned utf8_decode(const uint8_t *s, size_t n, uint32_t *c);
-/* After utf8_decode gave 0 with n > 0: could the n bytes be the start of a valid sequence that is cut off? */
+/* Bytes of the sequence that this byte seems to start. */
+unsigned utf8_wanted(uint8_t first);
+/* After utf8_decode gave 0 with n > 0: are the n bytes the start of a longer sequence? OTP's rule, which looks only at
+ * the kinds of the bytes: C0 and ED A0 count as starts though nothing valid begins with them. */
 bool utf8_is_incomplete(const uint8_t *s, size_t n);
 /* Bytes at the start of s that are 7-bit characters. */
 size_t ascii_prefix(const uint8_t *s, size_t n);
