@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Persistent terms, for other parts of the machine. */
+#pragma once
+
+#include "vm/term/term.h"
+
+/* The value, a literal; NONVALUE when there is none. */
+Term persistent_get(Term key);
