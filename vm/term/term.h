@@ -178,7 +178,7 @@ typedef struct ExtPid { /* also ports (number only) */
 } ExtPid;
 #define EXT_PID_WORDS 4
 typedef struct ExtRef {
-    Word header;        /* SUB_EXT_REF, arity 5 */
+    Word header;        /* SUB_EXT_REF, arity 6 */
     Term node;
     uint64_t creation;
     uint64_t count;     /* of 32-bit numbers, 1..5 */
