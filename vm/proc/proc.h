@@ -44,6 +44,7 @@ enum { /* Proc.flags: owner only */
     PF_KILL_LOGGED = 1 << 10,
     PF_WAITING = 1 << 11,        /* left the interpreter with RUN_WAITING */
     PF_HAS_TASKS = 1 << 12,      /* `tasks` is not empty: the scheduler runs them outside the interpreter */
+    PF_MONITOR_NODES = 1 << 13,  /* asked for messages about nodes */
     PF_ETS_SUPER_USER = 1 << 20, /* erts_internal:ets_super_user(true) */
 };
 enum { /* Proc.state: atomic */

@@ -34,6 +34,7 @@ unsigned sched_count(void)
 void sched_init_all(unsigned count)
 {
     (void)count; /* one for now, whatever was asked for */
+    clock_init();
     schedulers.count = 1;
     schedulers.all = vm_calloc(sizeof(Sched) * schedulers.count);
     for (unsigned i = 0; i < schedulers.count; i++) {

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Natives: sending, names. */
+#include "gen/natives.h"
+#include "vm/proc/msg.h"
+#include "vm/proc/port.h"
+#include "vm/proc/registry.h"
+
+NATIVE(native_send_2)
+{
+    return msg_send_any(p, a[0], a[1]);
+}
+
+NATIVE(native_send_3)
+{
+    bool noconnect = false;
+    Term list = a[2];
+    for (; is_cons(list); list = cons_tail(list)) {
+        if (cons_head(list) != A_noconnect && cons_head(list) != A_nosuspend) {
+            break;
+        }
+        noconnect |= cons_head(list) == A_noconnect;
+    }
+    if (!is_nil(list)) {
+        return p_badarg_cause(p, A_badopt);
+    }
+    bool elsewhere = is_tuple_arity(a[0], 2) && is_atom(tuple_elements(a[0])[1]) && tuple_elements(a[0])[1] != A_nonode;
+    if (msg_send_any(p, a[0], a[1]) == NONVALUE) {
+        return NONVALUE;
+    }
+    return noconnect && (elsewhere || (is_boxed(a[0]) && is_pid(a[0]))) ? A_noconnect : A_ok;
+}
+
+/* --- names ------------------------------------------------------------------------------------------------- */
+/* Where a live process or port keeps its name; NULL when it is dead. */
+static Term *name_place(Term who)
+{
+    if (is_local_pid(who)) {
+        Proc *p = proc_lookup(who);
+        return p ? &p->registered_name : NULL;
+    }
+    Port *port = port_lookup(who);
+    return port ? &port->name : NULL;
+}
+
+static bool has_name(Term name)
+{
+    return name != NIL && name != NONVALUE;
+}
+
+NATIVE(native_register)
+{
+    if (!is_atom(a[0]) || a[0] == A_undefined || !(is_local_pid(a[1]) || is_local_port(a[1]))) {
+        return p_badarg(p);
+    }
+    Term *name = name_place(a[1]);
+    if (!name) {
+        return p_badarg_cause(p, A_notalive);
+    }
+    if (registry_find(a[0]) != NONVALUE) {
+        return p_badarg(p);
+    }
+    if (has_name(*name)) {
+        return p_badarg_cause(p, A_registered_name);
+    }
+    registry_put(a[0], a[1]);
+    *name = a[0];
+    return A_true;
+}
+
+NATIVE(native_unregister)
+{
+    Term who = is_atom(a[0]) ? registry_find(a[0]) : NONVALUE;
+    if (who == NONVALUE) {
+        return p_badarg(p);
+    }
+    Term *name = name_place(who);
+    if (name) {
+        *name = NIL;
+    }
+    registry_delete(a[0]);
+    return A_true;
+}
+
+NATIVE(native_whereis)
+{
+    if (!is_atom(a[0])) {
+        return p_badarg(p);
+    }
+    Term who = registry_find(a[0]);
+    return who == NONVALUE ? A_undefined : who;
+}
+
+typedef struct NameList {
+    Proc *p;
+    Term list;
+} NameList;
+
+static void add_name(Term name, Term who, void *arg)
+{
+    NameList *l = arg;
+    (void)who;
+    l->list = heap_cons_on(l->p, name, l->list);
+}
+
+NATIVE(native_registered)
+{
+    (void)a;
+    NameList l = {p, NIL};
+    registry_each(add_name, &l);
+    return l.list;
+}
