@@ -1,0 +1,17 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc The hardware abstraction layer: the holder of the root capability and one driver a device. A device that this machine
+%% does not have makes its driver answer `ignore'.
+-module(loom_hal_sup).
+-behaviour(supervisor).
+
+-export([start_link/0]).
+-export([init/1]).
+
+-spec start_link() -> supervisor:startlink_ret().
+start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
+
+init([]) ->
+    Hal = #{id => loom_hal, start => {loom_hal, start_link, []}},
+    Drivers = [#{id => Driver, start => {loom_driver, start_link, [Driver]}}
+               || Driver <- [loom_drv_serial, loom_drv_timer, loom_drv_fb, loom_drv_ps2]],
+    {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, [Hal | Drivers]}}.
