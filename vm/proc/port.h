@@ -81,7 +81,7 @@ void port_receive_message(Proc *from, Term port, Term message);
 /* --- for natives (bif_port.c) ----------------------------------------------------------------------- */
 /* Opens and links to the owner. The port, or NONVALUE with *error an atom: badarg, badopt, system_limit, a posix error. */
 Term port_open(Proc *owner, Term name, Term options, Term *error);
-/* One packet out; the port may be gone afterwards. False: data is no iodata, or too long for its packet header. */
+/* One packet out; the port may be gone afterwards. False: data is no iodata. */
 bool port_output(Port *port, Term data);
 void port_connect(Port *port, Term pid); /* pid: local and alive */
 /* Makes the running process wait until the port is not busy: `return port_wait(p, port)` in a native. */

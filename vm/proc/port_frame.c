@@ -71,9 +71,12 @@ bool port_output(Port *port, Term data)
 {
     size_t size;
     unsigned head = port->packet;
-    if (iolist_size_of(data, &size) != IO_OK || (head && head < 4 && size >> (8 * head)) ||
-        (head == 4 && size > UINT32_MAX)) {
+    if (iolist_size_of(data, &size) != IO_OK) {
         return false;
+    }
+    if (head && size >> (8 * head)) { /* its length does not fit in front of it */
+        port_terminate(port, A_einval);
+        return true;
     }
     uint8_t *bytes = vm_alloc(head + size + 1);
     for (unsigned i = 0; i < head; i++) {
@@ -254,7 +257,7 @@ void port_deliver_eof(Port *port)
     }
     if (port->eof) {
         port_deliver(port, A_eof, NULL);
-    } else if (!port->exit_status) {
+    } else {
         port_terminate(port, A_normal);
     }
 }
