@@ -7,8 +7,22 @@
 #include "vm/proc/sched.h"
 #include "vm/vm.h"
 
+/* Bytes of all binaries alive; atomic. For reports. */
+static int64_t binary_bytes_alive;
+
+int64_t binary_total_bytes(void)
+{
+    return __atomic_load_n(&binary_bytes_alive, __ATOMIC_RELAXED);
+}
+
+static void binary_count(int64_t bytes)
+{
+    __atomic_add_fetch(&binary_bytes_alive, bytes, __ATOMIC_RELAXED);
+}
+
 Binary *binary_alloc(size_t bytes)
 {
+    binary_count((int64_t)(sizeof(Binary) + bytes));
     Binary *b = vm_alloc(sizeof(Binary) + bytes);
     b->refc = 1;
     b->size = bytes;
@@ -18,6 +32,7 @@ Binary *binary_alloc(size_t bytes)
 Binary *binary_realloc(Binary *b, size_t bytes)
 {
     debug_assert(b->refc == 1);
+    binary_count((int64_t)bytes - (int64_t)b->size);
     b = vm_realloc(b, sizeof(Binary) + bytes);
     b->size = bytes;
     return b;
@@ -31,6 +46,7 @@ void binary_retain(Binary *b)
 void binary_release(Binary *b)
 {
     if (__atomic_sub_fetch(&b->refc, 1, __ATOMIC_ACQ_REL) == 0) {
+        binary_count(-(int64_t)(sizeof(Binary) + b->size));
         vm_free(b);
     }
 }

@@ -15,5 +15,7 @@ static inline bool off_heap_holds_count(Word header)
     return header_sub(header) == SUB_REFC_BIN || header == MAKE_HEADER(REF_MAGIC_ARITY, SUB_REF);
 }
 void off_heap_link(OffHeap *oh, Word *object);
+/* Memory behind all refc binaries of the machine. */
+int64_t binary_total_bytes(void);
 /* Gives up the count that this object holds. */
 void off_heap_drop(Word *object);
