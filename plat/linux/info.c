@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gen/natives.h"
 #include "plat/linux/linux.h"
 #include "vm/bif/native.h"
 
@@ -14,6 +15,24 @@ typedef struct ModuleCount {
     const char *module;
     unsigned total, guard, dirty;
 } ModuleCount;
+
+/* i-th row of the core's and the platform's tables; NULL past the end. Nothing is initialised yet, so native_at is of no use. */
+static const NativeRow *row_at(size_t i)
+{
+    size_t core = 0;
+    while (core_natives[core].fn) {
+        if (core++ == i) {
+            return &core_natives[i];
+        }
+    }
+    const NativeRow *rows = plat_natives();
+    for (size_t j = 0; rows[j].fn; j++) {
+        if (core + j == i) {
+            return &rows[j];
+        }
+    }
+    return NULL;
+}
 
 static ModuleCount *module_find(ModuleCount *counts, size_t *n, const char *module)
 {
@@ -40,7 +59,7 @@ static int natives_table(void)
     ModuleCount sum = {.module = "all"};
     size_t n = 0;
     const NativeRow *row;
-    for (size_t i = 0; (row = native_at(i)); i++) {
+    for (size_t i = 0; (row = row_at(i)); i++) {
         ModuleCount *c = module_find(counts, &n, row->module);
         if (!c) {
             fprintf(stderr, "loom: more than %d modules have natives\n", MAX_MODULES);
@@ -66,7 +85,7 @@ static int natives_table(void)
 static int natives_list(void)
 {
     const NativeRow *row;
-    for (size_t i = 0; (row = native_at(i)); i++) {
+    for (size_t i = 0; (row = row_at(i)); i++) {
         printf("%s\t%s\t%u\n", row->module, row->function, row->arity);
     }
     return 0;
@@ -87,7 +106,7 @@ int info_main(int argc, char **argv)
     StartOptions o = {0};
     PlatInfo plat;
     size_t natives = 0;
-    while (native_at(natives)) {
+    while (row_at(natives)) {
         natives++;
     }
     plat_info(&plat);

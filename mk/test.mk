@@ -1,0 +1,57 @@
+# Tests and benchmarks. Logs are kept in build/test. T=word runs only the tests whose name contains it.
+T ?=
+TEST_OUT := build/test
+FUZZ_SECONDS ?= 30
+FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment
+
+UNIT_SRC := $(wildcard tests/unit/*_test.c)
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+
+.PHONY: deps test check bench test-programs fuzz-programs
+deps: ## install the Debian packages that are missing
+	@tools/deps
+
+test: deps ## build everything and run every test
+	@$(MAKE) --no-print-directory test-parts
+	@tests/run $(if $(T),--filter $(T))
+
+check: deps ## the part of the tests that takes under two minutes
+	@$(MAKE) --no-print-directory build/loom test-programs fuzz-programs
+	@tests/run --check $(if $(T),--filter $(T))
+
+bench: build/loom ## print a table of measurements against erl
+	@bench/run
+
+.PHONY: test-parts
+test-parts: build/loom
+	@$(MAKE) --no-print-directory test-programs fuzz-programs B=release
+	@if [ -f mk/metal.mk ]; then $(MAKE) --no-print-directory metal; fi
+
+# All of the machine as an archive: a test program takes from it what it does not define itself.
+$(OUT)/libloom.a: $(filter-out $(OUT)/plat/linux/main.o,$(HOST_OBJS))
+	@rm -f $@
+	@ar rcs $@ $^
+
+# Unit tests, under the address and undefined-behaviour sanitizers. What a test stubs wins over the archive.
+test-programs: $(UNIT_SRC)
+ifneq ($(UNIT_SRC),)
+	@$(MAKE) --no-print-directory B=asan unit-programs
+endif
+.PHONY: unit-programs
+unit-programs: $(patsubst tests/unit/%.c,$(TEST_OUT)/unit/%,$(UNIT_SRC))
+$(TEST_OUT)/unit/%: tests/unit/%.c build/asan/libloom.a
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(MODE_asan) -Wno-missing-prototypes -Ibuild/asan -pthread -MF $@.d $< build/asan/libloom.a \
+		-Wl,--allow-multiple-definition $(HOST_LIBS) -o $@
+
+# Fuzz targets: libFuzzer, so clang.
+fuzz-programs: $(FUZZ_SRC)
+ifneq ($(FUZZ_SRC),)
+	@$(MAKE) --no-print-directory CC=clang OUT=build/fuzz MODE_release="$(FUZZ_FLAGS)" fuzz-link
+endif
+.PHONY: fuzz-link
+fuzz-link: $(patsubst tests/fuzz/%.c,$(TEST_OUT)/fuzz/%,$(FUZZ_SRC))
+$(TEST_OUT)/fuzz/%: tests/fuzz/%.c build/fuzz/libloom.a
+	@mkdir -p $(@D)
+	clang $(BASE_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -Ibuild/fuzz -pthread -MF $@.d $< build/fuzz/libloom.a \
+		-Wl,--allow-multiple-definition $(HOST_LIBS) -o $@
