@@ -44,7 +44,10 @@ NATIVE(native_halt)
     uint8_t slogan[4 * SLOGAN_MAX + 1];
     size_t n;
     if (!halt_options_ok(a[1])) {
-        return p_badarg(p);
+        return p_badarg_cause(p, A_badopt);
+    }
+    if (is_big(a[0]) && !big_is_negative(a[0])) {
+        plat_halt((int)(big_digits(a[0])[0] & INT32_MAX));
     }
     if (is_small(a[0]) && small_value(a[0]) >= 0) {
         plat_halt((int)(small_value(a[0]) & INT32_MAX));
