@@ -9,7 +9,7 @@
 
 -define(INDEX, 0).
 -define(DATA, 1).
--define(LINE, 8).
+-define(IRQ_LINE, 8).
 -define(STATUS_A, 16#0a).
 -define(STATUS_B, 16#0b).
 -define(STATUS_C, 16#0c).
@@ -29,7 +29,7 @@ subscribe(Rate) -> loom_driver:call(?MODULE, {subscribe, Rate}).
 
 init() ->
     {ok, Io} = loom_hal:grant({port, 16#70, 2}),
-    {ok, Irq} = loom_hal:grant({irq, ?LINE}),
+    {ok, Irq} = loom_hal:grant({irq, ?IRQ_LINE}),
     put_reg(Io, ?STATUS_B, ?BINARY_24H),
     _ = reg(Io, ?STATUS_C),
     ok = loom_hw:irq_subscribe(Irq),

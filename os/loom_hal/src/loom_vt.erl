@@ -57,16 +57,14 @@ line_feed(Rest, V, Steps) ->
 next_row(#vt{row = Row, rows = Rows} = V, Steps) when Row + 1 >= Rows -> {[{scroll, 1} | Steps], V};
 next_row(#vt{row = Row} = V, Steps) -> {Steps, V#vt{row = Row + 1}}.
 
-csi(Bytes, Numbers) ->
-    case string:to_integer(Bytes) of
-        {N, <<";", Rest/binary>>} when is_integer(N) -> csi(Rest, [N | Numbers]);
-        {N, <<Final, Rest/binary>>} when is_integer(N) -> {lists:reverse([N | Numbers]), Final, Rest};
-        {error, _} -> csi_bare(Bytes, Numbers);
-        _ -> incomplete
-    end.
+csi(<<Digit, _/binary>> = Bytes, Numbers) when Digit >= $0, Digit =< $9 -> csi_number(Bytes, 0, Numbers);
+csi(<<Final, Rest/binary>>, Numbers) -> {lists:reverse(Numbers), Final, Rest};
+csi(<<>>, _) -> incomplete.
 
-csi_bare(<<Final, Rest/binary>>, Numbers) -> {lists:reverse(Numbers), Final, Rest};
-csi_bare(<<>>, _) -> incomplete.
+csi_number(<<Digit, Rest/binary>>, N, Numbers) when Digit >= $0, Digit =< $9 ->
+    csi_number(Rest, min(9999, N * 10 + Digit - $0), Numbers);
+csi_number(<<";", Rest/binary>>, N, Numbers) -> csi(Rest, [N | Numbers]);
+csi_number(Rest, N, Numbers) -> csi(Rest, [N | Numbers]).
 
 control($A, N, Rest, V, Steps) -> run(Rest, V#vt{row = max(0, V#vt.row - count(N))}, Steps);
 control($B, N, Rest, V, Steps) -> run(Rest, V#vt{row = min(V#vt.rows - 1, V#vt.row + count(N))}, Steps);

@@ -402,10 +402,11 @@ rename(T, From, To) ->
             move_tree(T, From, To);
         {directory, Target} ->
             Prefix = prefix(From),
-            case {string:prefix(To, Prefix), Target} of
-                {nomatch, directory} -> rename_over_directory(T, From, To);
-                {nomatch, none} -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end);
-                _ -> {error, einval}
+            Size = byte_size(Prefix),
+            case To of
+                <<Prefix:Size/binary, _/binary>> -> {error, einval};
+                _ when Target =:= directory -> rename_over_directory(T, From, To);
+                _ -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end)
             end;
         {regular, none} -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end)
     end.

@@ -1,0 +1,188 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc The console: serial line and screen out, serial line and keyboard in. It is the driver of OTP's `tty_sl' port (the
+%% line editor's side: `user_drv', `group', `edlin', `shell', all unmodified) and of the `fd' ports (plain output).
+%%
+%% Every device may die and come back: the console monitors it, attaches again, and sends again what had not reached the
+%% wire. When the console itself dies, its ports wait for the next incarnation (doc/hardware.md).
+-module(loom_console).
+-behaviour(gen_server).
+
+-export([start_link/0, write/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-define(COLUMNS, 80).
+-define(ROWS, 24).
+%% What user_drv asks its port: 16#018b0900 + 100, + 101, + 102.
+-define(CONTROL_SIZE, (16#018b0900 + 100)).
+-define(CONTROL_UNICODE, (16#018b0900 + 101)).
+-define(CONTROL_SET_UNICODE, (16#018b0900 + 102)).
+-define(RETRY_MS, 1).
+%% Bytes handed to the serial driver and not yet on the wire; more waits here.
+-define(WINDOW, 512).
+
+-record(s, {tty = loom_tty:new(?COLUMNS) :: loom_tty:state(),
+            port = none :: port() | none,             % the open tty_sl port
+            serial = none :: pid() | none,
+            screen = none :: pid() | none,
+            flight = <<>> :: binary(),                % given to the serial driver, not yet on the wire
+            queue = queue:new() :: queue:queue(binary() | {sync, port()})}).
+
+-spec start_link() -> {ok, pid()} | {error, term()}.
+start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+%% @doc Plain text to the console, beside whatever is being edited.
+-spec write(iodata()) -> ok.
+write(Text) -> gen_server:call(?MODULE, {write, Text}).
+
+init([]) ->
+    S = attach_screen(attach_serial(#s{})),
+    attach_keyboard(),
+    [ok = loom_port:register(Name) || Name <- [<<"tty_sl">>, <<"fd">>]],
+    {ok, S}.
+
+%%% Devices
+
+attach_serial(S) ->
+    case attach(loom_drv_serial, subscribe) of
+        none -> S#s{serial = none};
+        Pid -> send(S#s{serial = Pid})
+    end.
+
+attach_screen(S) -> S#s{screen = attach(loom_drv_fb, attach)}.
+attach_keyboard() -> attach(loom_drv_ps2, subscribe).
+
+%% `none' when there is no such process now; a device that the machine has will be back.
+attach(Driver, Function) ->
+    try Driver:Function() of
+        Pid ->
+            erlang:monitor(process, Pid, [{tag, {gone, Driver}}]),
+            Pid
+    catch
+        exit:_ ->
+            supervised(Driver) andalso erlang:send_after(?RETRY_MS, self(), {attach, Driver}),
+            none
+    end.
+
+supervised(Driver) -> whereis(loom_hal_sup) =/= undefined andalso not absent(Driver).
+
+%% A driver that answered `ignore' has no process and will get none.
+absent(Driver) ->
+    try supervisor:get_childspec(loom_hal_sup, Driver) of
+        {ok, _} -> lists:keyfind(Driver, 1, supervisor:which_children(loom_hal_sup)) =:= {Driver, undefined, worker, [loom_driver]};
+        {error, _} -> true
+    catch
+        exit:_ -> false
+    end.
+
+%%% Output
+
+handle_call({write, Text}, _From, S) ->
+    {reply, ok, send(out(unicode:characters_to_binary(Text), S))};
+handle_call(Request, _From, _S) -> error({unexpected_call, Request}).
+
+handle_cast(Request, _S) -> error({unexpected_cast, Request}).
+
+out(<<>>, S) -> S;
+out(Bytes, S) -> screen(Bytes, S#s{queue = queue:in(Bytes, S#s.queue)}).
+
+%% The screen is memory: written at once. If its driver dies now, the next one starts with an empty screen.
+screen(_Bytes, #s{screen = none} = S) -> S;
+screen(Bytes, #s{screen = Pid} = S) ->
+    try loom_drv_fb:write(Pid, Bytes) of
+        ok -> S
+    catch
+        exit:_ -> S#s{screen = none}
+    end.
+
+%% Keeps at most a window of bytes under way.
+send(#s{serial = none, queue = Queue} = S) ->
+    case screen_only(S) of
+        true -> acknowledge_all(queue:to_list(Queue), S#s{queue = queue:new()});
+        false -> S
+    end;
+send(#s{flight = <<>>, queue = Queue} = S) ->
+    case queue:out(Queue) of
+        {{value, {sync, Port}}, Rest} ->
+            acknowledge(Port),
+            send(S#s{queue = Rest});
+        {{value, Bytes}, Rest} -> send_bytes(Bytes, S#s{queue = Rest});
+        {empty, _} -> S
+    end;
+send(S) -> S.
+
+send_bytes(Bytes, S) ->
+    {Now, Later} = split(Bytes),
+    Queue = case Later of
+        <<>> -> S#s.queue;
+        _ -> queue:in_r(Later, S#s.queue)
+    end,
+    hand_over(S#s{flight = Now, queue = Queue}).
+
+split(<<Now:?WINDOW/binary, Later/binary>>) -> {Now, Later};
+split(Bytes) -> {Bytes, <<>>}.
+
+hand_over(#s{serial = Pid, flight = Flight} = S) ->
+    try loom_drv_serial:write(Pid, Flight) of
+        ok -> S
+    catch
+        exit:_ -> S
+    end.
+
+screen_only(_) -> whereis(loom_drv_serial) =:= undefined andalso absent(loom_drv_serial).
+
+acknowledge_all(Items, S) ->
+    [acknowledge(Port) || {sync, Port} <- Items],
+    S.
+
+%% user_drv waits for this after a synchronous write.
+acknowledge(Port) -> loom_port:deliver_term(Port, ok).
+
+%%% Events
+
+handle_info({loom_drv_serial, Pid, {written, Count}}, #s{serial = Pid, flight = Flight} = S) ->
+    {noreply, send(S#s{flight = binary:part(Flight, Count, byte_size(Flight) - Count)})};
+handle_info({Driver, _Pid, {data, Bytes}}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 ->
+    {noreply, input(Bytes, S)};
+handle_info({Driver, _Pid, _Stale}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 -> {noreply, S};
+handle_info({{gone, loom_drv_serial}, _, process, Pid, _}, #s{serial = Pid} = S) ->
+    {noreply, reattach(loom_drv_serial, S)};
+handle_info({{gone, Driver}, _, process, _, _}, S) -> {noreply, reattach(Driver, S)};
+handle_info({attach, Driver}, S) -> {noreply, reattach(Driver, S)};
+handle_info({port_open, Port, <<"tty_sl">>, _Options}, S) ->
+    ok = loom_port:set_control(Port, ?CONTROL_SIZE, <<?COLUMNS:32/native, ?ROWS:32/native>>),
+    ok = loom_port:set_control(Port, ?CONTROL_UNICODE, <<1>>),
+    ok = loom_port:set_control(Port, ?CONTROL_SET_UNICODE, <<1>>),
+    {noreply, S#s{port = Port}};
+handle_info({port_open, _Port, <<"fd">>, _Options}, S) -> {noreply, S};
+handle_info({port_output, Port, Command}, #s{port = Port, tty = Tty} = S) ->
+    {Kind, Bytes, New} = loom_tty:command(Command, Tty),
+    Written = out(iolist_to_binary(Bytes), S#s{tty = New}),
+    {noreply, send(sync(Kind, Port, Written))};
+handle_info({port_output, _Fd, Text}, S) ->
+    {noreply, send(out(binary:replace(Text, <<"\n">>, <<"\r\n">>, [global]), S))};
+handle_info({port_control, _Port, _Command, _Data}, S) -> {noreply, S};
+handle_info({port_close, Port}, #s{port = Port} = S) -> {noreply, S#s{port = none, tty = loom_tty:new(?COLUMNS)}};
+handle_info({port_close, _Fd}, S) -> {noreply, S}.
+
+sync(sync, Port, S) -> S#s{queue = queue:in({sync, Port}, S#s.queue)};
+sync(async, _Port, S) -> S.
+
+%% What was under way when the driver died goes out again first.
+reattach(loom_drv_serial, S) ->
+    case attach(loom_drv_serial, subscribe) of
+        none -> S#s{serial = none};
+        Pid when S#s.flight =:= <<>> -> send(S#s{serial = Pid});
+        Pid -> hand_over(S#s{serial = Pid})
+    end;
+reattach(loom_drv_fb, S) -> attach_screen(S);
+reattach(loom_drv_ps2, S) ->
+    attach_keyboard(),
+    S.
+
+%% Terminals send CR for the return key; a terminal driver hands on LF.
+input(_Bytes, #s{port = none} = S) -> S;
+input(Bytes, #s{port = Port} = S) ->
+    case loom_port:deliver(Port, binary:replace(Bytes, <<"\r">>, <<"\n">>, [global])) of
+        ok -> S;
+        {error, closed} -> S#s{port = none}
+    end.
