@@ -167,7 +167,7 @@ static Term flag_set_number(Proc *p, Term flag, Term value)
         p->min_heap_words = heap_next_size(n);
     } else if (flag == A_min_bin_vheap_size) {
         old = p->min_bin_vheap_words;
-        p->min_bin_vheap_words = n;
+        p->min_bin_vheap_words = heap_next_size(n);
     } else {
         old = p->fullsweep_after;
         p->fullsweep_after = (unsigned)n & 0xffff;

@@ -7,6 +7,7 @@
 static struct Clock {
     int64_t boot_ns;   /* plat_monotonic_ns() at clock_init */
     int64_t offset_ns; /* Erlang system time - Erlang monotonic time; never changes */
+    int64_t last_us;   /* atomic: what clock_unique_us() gave last */
 } vm_clock;
 
 void clock_init(void)
@@ -33,4 +34,13 @@ int64_t clock_offset_ns(void)
 int64_t clock_system_ns(void)
 {
     return clock_monotonic_ns() + vm_clock.offset_ns;
+}
+
+int64_t clock_unique_us(void)
+{
+    int64_t now = clock_system_ns() / 1000, last = __atomic_load_n(&vm_clock.last_us, __ATOMIC_RELAXED), next;
+    do {
+        next = now > last ? now : last + 1;
+    } while (!__atomic_compare_exchange_n(&vm_clock.last_us, &last, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return next;
 }

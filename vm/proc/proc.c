@@ -18,7 +18,7 @@
 #include "vm/vm.h"
 
 enum { DEFAULT_LIMIT = 1 << 18, MIN_LIMIT = 1024, PRINTED_NUMBER_BITS = 15, PID_BITS = 28 };
-enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSWEEP = 65535 };
+enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSWEEP = 65535, DEFAULT_BACKTRACE = 8 };
 
 static struct ProcTable {
     Proc **slot;
@@ -41,6 +41,7 @@ void proc_table_init(size_t limit)
         .min_bin_vheap_words = DEFAULT_BIN_VHEAP_WORDS,
         .max_heap_flags = MAX_HEAP_KILL | MAX_HEAP_LOG,
         .fullsweep_after = DEFAULT_FULLSWEEP,
+        .backtrace_depth = DEFAULT_BACKTRACE,
     };
 }
 
@@ -123,8 +124,8 @@ void spawn_opts_default(SpawnOpts *o, const Proc *parent)
 static void proc_set_options(Proc *p, const SpawnOpts *o)
 {
     p->priority = o->priority;
-    p->min_bin_vheap_words = o->min_bin_vheap_words;
-    p->virtual_bytes = o->min_bin_vheap_words * sizeof(Term);
+    p->min_bin_vheap_words = heap_next_size(o->min_bin_vheap_words);
+    p->virtual_bytes = p->min_bin_vheap_words * sizeof(Term);
     p->max_heap_words = o->max_heap_words;
     p->max_heap_flags = o->max_heap_flags;
     p->fullsweep_after = o->fullsweep_after;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* system_monitor/2: who is told of what. The scheduler looks at it after each slice. */
+#pragma once
+
+#include "vm/proc/proc.h"
+
+typedef struct SystemMonitor {
+    Term pid; /* NONVALUE: nobody */
+    int64_t long_schedule_ns, long_gc_ns; /* 0: not asked for */
+    size_t large_heap_words;
+    bool busy_port, busy_dist_port;
+} SystemMonitor;
+SystemMonitor *system_monitor(void);
+/* p ran for `ns`: tells the monitor when that is long or p's heap is large. Only called while somebody monitors. */
+void system_monitor_slice(Proc *p, int64_t ns);

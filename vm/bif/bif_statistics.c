@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Natives: statistics/1, unique integers and references, and what else asks the schedulers. */
+#include "gen/natives.h"
+#include "vm/plat.h"
+#include "vm/proc/clock.h"
+#include "vm/proc/port.h"
+#include "vm/proc/sched.h"
+
+enum { NS_PER_MS = 1000000 };
+
+/* What "since the last call" refers to, and the scheduler wall time measurement. For the whole machine, as in OTP. */
+static struct Statistics {
+    uint64_t reductions, exact_reductions;
+    int64_t runtime_ms, wall_ms;
+    bool wall_time_on;
+    int64_t wall_time_start_ns, wall_time_start_idle_ns;
+    uint64_t last_monotonic_unique; /* atomic */
+} stats;
+
+/* --- what is counted ----------------------------------------------------------------------------------------- */
+static uint64_t total_reductions(const Proc *p)
+{
+    uint64_t sum = (uint64_t)(SLICE_REDUCTIONS - p->fcalls);
+    for (unsigned i = 0; i < sched_count(); i++) {
+        sum += sched_get(i)->reductions;
+    }
+    return sum;
+}
+
+static void add_gc(Proc *p, void *arg)
+{
+    uint64_t *sum = arg;
+    sum[0] += p->gc_count;
+    sum[1] += p->gc_words_reclaimed;
+}
+
+static Term garbage_collection(Proc *p)
+{
+    uint64_t sum[2] = {0, 0};
+    for (unsigned i = 0; i < sched_count(); i++) {
+        sum[0] += sched_get(i)->gc_count;
+        sum[1] += sched_get(i)->gc_words_reclaimed;
+    }
+    proc_each(add_gc, sum);
+    return heap_tuple3(p, heap_uint64(p, sum[0]), heap_uint64(p, sum[1]), make_small(0));
+}
+
+static Term io(Proc *p)
+{
+    uint64_t input, output;
+    port_io_totals(&input, &output);
+    return heap_tuple2(p, heap_tuple2(p, A_input, heap_uint64(p, input)),
+                       heap_tuple2(p, A_output, heap_uint64(p, output)));
+}
+
+static Term context_switches(Proc *p)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < sched_count(); i++) {
+        sum += sched_get(i)->context_switches;
+    }
+    return heap_tuple2(p, heap_uint64(p, sum), make_small(0));
+}
+
+/* {Total, since the last call}; *last is that call's total. */
+static Term total_and_since(Proc *p, uint64_t total, uint64_t *last)
+{
+    uint64_t since = total - *last;
+    *last = total;
+    return heap_tuple2(p, heap_uint64(p, total), heap_uint64(p, since));
+}
+
+static Term total_and_since_ms(Proc *p, int64_t total_ns, int64_t *last_ms)
+{
+    int64_t total = total_ns / NS_PER_MS, since = total - *last_ms;
+    *last_ms = total;
+    return heap_tuple2(p, heap_int64(p, total), heap_int64(p, since));
+}
+
+/* One figure for the schedulers' queue, then zeros for the queues that OTP has for dirty work. */
+static Term queue_lengths(Proc *p, size_t first, size_t zeros)
+{
+    Term list = NIL;
+    while (zeros--) {
+        list = heap_cons_on(p, make_small(0), list);
+    }
+    return heap_cons_on(p, make_small((int64_t)first), list);
+}
+
+static Term wall_time_list(Proc *p)
+{
+    if (!stats.wall_time_on) {
+        return A_undefined;
+    }
+    const Sched *s = sched_get(0);
+    int64_t total = clock_uptime_ns() - stats.wall_time_start_ns;
+    int64_t active = total - (s->idle_ns - stats.wall_time_start_idle_ns);
+    Term row = heap_tuple3(p, make_small(1), heap_int64(p, active), heap_int64(p, total));
+    return heap_cons_on(p, row, NIL);
+}
+
+NATIVE(native_statistics)
+{
+    size_t queued = sched_run_queue_length();
+    switch (a[0]) {
+    case A_reductions:
+        return total_and_since(p, total_reductions(p), &stats.reductions);
+    case A_exact_reductions:
+        return total_and_since(p, total_reductions(p), &stats.exact_reductions);
+    case A_runtime:
+        return total_and_since_ms(p, plat_cpu_ns(), &stats.runtime_ms);
+    case A_wall_clock:
+        return total_and_since_ms(p, clock_uptime_ns(), &stats.wall_ms);
+    case A_garbage_collection:
+        return garbage_collection(p);
+    case A_io:
+        return io(p);
+    case A_context_switches:
+        return context_switches(p);
+    case A_run_queue:
+    case A_total_run_queue_lengths:
+    case A_total_run_queue_lengths_all:
+        return make_small((int64_t)queued);
+    case A_run_queue_lengths:
+        return queue_lengths(p, queued, 1);
+    case A_run_queue_lengths_all:
+        return queue_lengths(p, queued, 2);
+    case A_total_active_tasks:
+    case A_total_active_tasks_all:
+        return make_small((int64_t)queued + 1); /* and the caller */
+    case A_active_tasks:
+        return queue_lengths(p, queued + 1, 1);
+    case A_active_tasks_all:
+        return queue_lengths(p, queued + 1, 2);
+    case A_scheduler_wall_time:
+    case A_scheduler_wall_time_all:
+        return wall_time_list(p);
+    case A_microstate_accounting: /* not measured: as when it is switched off */
+        return A_undefined;
+    default:
+        return p_badarg(p);
+    }
+}
+
+/* erts_internal: switches the measurement; returns what it was. */
+NATIVE(native_erts_internal_scheduler_wall_time)
+{
+    if (!is_boolean(a[0])) {
+        return p_badarg(p);
+    }
+    Term old = make_boolean(stats.wall_time_on);
+    stats.wall_time_on = a[0] == A_true;
+    if (stats.wall_time_on && old == A_false) {
+        stats.wall_time_start_ns = clock_uptime_ns();
+        stats.wall_time_start_idle_ns = sched_get(0)->idle_ns;
+    }
+    return old;
+}
+
+/* --- unique values -------------------------------------------------------------------------------------------------- */
+static Term unique_integer(Proc *p, bool monotonic, bool positive)
+{
+    uint64_t n = monotonic ? __atomic_add_fetch(&stats.last_monotonic_unique, 1, __ATOMIC_SEQ_CST) : ++p->sched->unique;
+    return heap_int64(p, positive ? (int64_t)n : SMALL_MIN + (int64_t)n - 1);
+}
+
+NATIVE(native_unique_integer_0)
+{
+    (void)a;
+    return unique_integer(p, false, false);
+}
+
+NATIVE(native_unique_integer_1)
+{
+    bool monotonic = false, positive = false;
+    Term list = a[0];
+    for (; is_cons(list); list = cons_tail(list)) {
+        monotonic |= cons_head(list) == A_monotonic;
+        positive |= cons_head(list) == A_positive;
+        if (cons_head(list) != A_monotonic && cons_head(list) != A_positive) {
+            return p_badarg(p);
+        }
+    }
+    return is_nil(list) ? unique_integer(p, monotonic, positive) : p_badarg(p);
+}
+
+NATIVE(native_make_ref)
+{
+    (void)a;
+    return heap_new_ref(p);
+}
+
+NATIVE(native_bump_reductions)
+{
+    if (!is_small(a[0]) || small_value(a[0]) < 0) {
+        return p_badarg(p);
+    }
+    p_charge(p, small_value(a[0]) < p->fcalls ? (intptr_t)small_value(a[0]) : p->fcalls);
+    return A_true;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Natives: system_flag/2 and system_monitor/0,1,2, system_profile/0. */
+#include "gen/natives.h"
+#include "vm/bif/bif_process.h"
+#include "vm/bif/bif_scheduler.h"
+#include "vm/bif/system_info.h"
+#include "vm/load/code.h"
+#include "vm/proc/clock.h"
+#include "vm/proc/msg.h"
+#include "vm/proc/sched.h"
+
+enum { MAX_OUTSTANDING_REQUESTS = 134217727, MAX_FULLSWEEP = 65535, NS_PER_MS = 1000000 };
+
+static struct SchedulerFlags {
+    SystemMonitor monitor;
+    uint32_t trace_control_word;
+} flags;
+
+SystemMonitor *system_monitor(void)
+{
+    return &flags.monitor;
+}
+
+/* --- system_flag ------------------------------------------------------------------------------------------------- */
+static bool number_in(Term t, int64_t low, int64_t high, int64_t *n)
+{
+    *n = is_small(t) ? small_value(t) : -1;
+    return is_small(t) && *n >= low && *n <= high;
+}
+
+static Term flag_heap_default(Proc *p, Term flag, Term value)
+{
+    ProcDefaults *d = proc_defaults();
+    int64_t n;
+    if (!number_in(value, 0, flag == A_fullsweep_after ? INT64_MAX : (INT64_C(1) << 40), &n)) {
+        return p_badarg(p);
+    }
+    size_t old;
+    if (flag == A_fullsweep_after) {
+        old = d->fullsweep_after;
+        d->fullsweep_after = n > MAX_FULLSWEEP ? MAX_FULLSWEEP : (unsigned)n;
+    } else if (flag == A_min_heap_size) {
+        old = d->min_heap_words;
+        d->min_heap_words = heap_next_size((size_t)n);
+    } else {
+        old = d->min_bin_vheap_words;
+        d->min_bin_vheap_words = heap_next_size((size_t)n);
+    }
+    return make_small((int64_t)old);
+}
+
+static Term flag_max_heap(Proc *p, Term value)
+{
+    ProcDefaults *d = proc_defaults();
+    Term old = max_heap_term(p, d->max_heap_words, d->max_heap_flags);
+    return max_heap_parse(value, &d->max_heap_words, &d->max_heap_flags) ? old : p_badarg(p);
+}
+
+static Term flag_logger(Proc *p, Term value)
+{
+    if (!is_local_pid(value) && value != A_logger && value != A_undefined) {
+        return p_badarg(p);
+    }
+    Term old = system_settings()->logger;
+    system_settings()->logger = value;
+    return old;
+}
+
+/* Flags with a number of their own. */
+static Term flag_number(Proc *p, Term flag, Term value)
+{
+    int64_t n, old;
+    if (flag == A_backtrace_depth) {
+        if (!number_in(value, 0, 1024, &n)) {
+            return p_badarg(p);
+        }
+        old = proc_defaults()->backtrace_depth;
+        proc_defaults()->backtrace_depth = (unsigned)n;
+    } else if (flag == A_trace_control_word) {
+        if (!number_in(value, 0, UINT32_MAX, &n)) {
+            return p_badarg(p);
+        }
+        old = flags.trace_control_word;
+        flags.trace_control_word = (uint32_t)n;
+    } else {
+        if (!number_in(value, 1, MAX_OUTSTANDING_REQUESTS, &n)) {
+            return p_badarg(p);
+        }
+        old = system_settings()->outstanding_requests_limit;
+        system_settings()->outstanding_requests_limit = n;
+    }
+    return make_small(old);
+}
+
+/* One scheduler: nothing can be blocked, one is online. */
+static Term flag_schedulers(Proc *p, Term flag, Term value)
+{
+    if (flag == A_multi_scheduling) {
+        bool known = value == A_block || value == A_unblock || value == A_block_normal || value == A_unblock_normal;
+        return known ? A_disabled : p_badarg(p);
+    }
+    return value == make_small((int64_t)sched_count()) ? value : p_badarg(p);
+}
+
+NATIVE(native_system_flag)
+{
+    switch (a[0]) {
+    case A_fullsweep_after:
+    case A_min_heap_size:
+    case A_min_bin_vheap_size:
+        return flag_heap_default(p, a[0], a[1]);
+    case A_max_heap_size:
+        return flag_max_heap(p, a[1]);
+    case A_system_logger:
+        return flag_logger(p, a[1]);
+    case A_backtrace_depth:
+    case A_trace_control_word:
+    case A_outstanding_system_requests_limit:
+        return flag_number(p, a[0], a[1]);
+    case A_schedulers_online:
+    case A_multi_scheduling:
+    case A_dirty_cpu_schedulers_online:
+        return flag_schedulers(p, a[0], a[1]);
+    case A_scheduler_wall_time:
+        if (!is_boolean(a[1])) {
+            return p_badarg(p);
+        }
+        return p_trap(p, export_put(A_erts_internal, A_system_flag_scheduler_wall_time, 1), 1, &a[1]);
+    case A_microstate_accounting:
+        return a[1] == A_false ? A_false : is_boolean(a[1]) || a[1] == A_reset ? p_notsup(p) : p_badarg(p);
+    case A_time_offset: /* final from the start: no time warp */
+        return a[1] == A_finalize ? A_final : p_badarg_cause(p, A_badopt);
+    case A_sequential_tracer:
+        return a[1] == A_false ? A_false : p_notsup(p);
+    case A_reset_seq_trace:
+        return a[1] == A_true ? A_true : p_badarg(p);
+    case A_erts_alloc:
+        return is_tuple_arity(a[1], 3) ? A_notsup : p_badarg(p);
+    case A_scheduler_bind_type:
+        return is_atom(a[1]) && a[1] != A_undefined ? A_unbound : p_badarg(p);
+    case A_cpu_topology:
+    case A_internal_cpu_topology:
+        return a[1] == A_undefined ? A_undefined : p_notsup(p);
+    default:
+        return p_badarg_cause(p, A_badopt);
+    }
+}
+
+/* --- system_monitor --------------------------------------------------------------------------------------------------- */
+static Term pair_on(Proc *p, Term key, int64_t value, Term list)
+{
+    return heap_cons_on(p, heap_tuple2(p, key, heap_int64(p, value)), list);
+}
+
+static Term monitor_term(Proc *p)
+{
+    const SystemMonitor *m = &flags.monitor;
+    if (m->pid == NONVALUE || !proc_lookup(m->pid)) {
+        return A_undefined;
+    }
+    Term list = NIL;
+    list = m->long_gc_ns ? pair_on(p, A_long_gc, m->long_gc_ns / NS_PER_MS, list) : list;
+    list = m->long_schedule_ns ? pair_on(p, A_long_schedule, m->long_schedule_ns / NS_PER_MS, list) : list;
+    list = m->large_heap_words ? pair_on(p, A_large_heap, (int64_t)m->large_heap_words, list) : list;
+    list = m->busy_port ? heap_cons_on(p, A_busy_port, list) : list;
+    list = m->busy_dist_port ? heap_cons_on(p, A_busy_dist_port, list) : list;
+    return heap_tuple2(p, m->pid, list);
+}
+
+static bool monitor_parse_pair(SystemMonitor *m, Term option)
+{
+    int64_t n;
+    if (!is_tuple_arity(option, 2) || !number_in(tuple_elements(option)[1], 0, INT32_MAX, &n)) {
+        return false;
+    }
+    switch (tuple_elements(option)[0]) {
+    case A_long_gc:
+        m->long_gc_ns = n * NS_PER_MS;
+        return true;
+    case A_long_schedule:
+        m->long_schedule_ns = n * NS_PER_MS;
+        return true;
+    case A_large_heap:
+        m->large_heap_words = heap_next_size((size_t)n);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static Term monitor_set(Proc *p, Term pid, Term list)
+{
+    SystemMonitor m = {.pid = pid};
+    Term old = monitor_term(p);
+    for (; is_cons(list); list = cons_tail(list)) {
+        Term option = cons_head(list);
+        if (option == A_busy_port) {
+            m.busy_port = true;
+        } else if (option == A_busy_dist_port) {
+            m.busy_dist_port = true;
+        } else if (!monitor_parse_pair(&m, option)) {
+            return p_badarg(p);
+        }
+    }
+    if (!is_nil(list) || !proc_lookup(pid)) {
+        return p_badarg(p);
+    }
+    bool any = m.long_gc_ns || m.long_schedule_ns || m.large_heap_words || m.busy_port || m.busy_dist_port;
+    flags.monitor = any ? m : (SystemMonitor){0};
+    return old;
+}
+
+NATIVE(native_system_monitor_0)
+{
+    (void)a;
+    return monitor_term(p);
+}
+
+NATIVE(native_system_monitor_1)
+{
+    if (a[0] == A_undefined) {
+        Term old = monitor_term(p);
+        flags.monitor = (SystemMonitor){0};
+        return old;
+    }
+    return is_tuple_arity(a[0], 2) ? monitor_set(p, tuple_elements(a[0])[0], tuple_elements(a[0])[1]) : p_badarg(p);
+}
+
+NATIVE(native_system_monitor_2)
+{
+    return is_local_pid(a[0]) ? monitor_set(p, a[0], a[1]) : p_badarg(p);
+}
+
+/* {monitor, Pid, Kind, [{Key, Value}, ...]} to whoever monitors. */
+static void monitor_tell(Proc *p, Term kind, Term info)
+{
+    Term e[] = {A_monitor, p->id, kind, info};
+    msg_send_pid(NULL, flags.monitor.pid, heap_tuple(p, 4, e));
+}
+
+void system_monitor_slice(Proc *p, int64_t ns)
+{
+    const SystemMonitor *m = &flags.monitor;
+    if (p->id == m->pid) {
+        return;
+    }
+    if (m->long_schedule_ns && ns >= m->long_schedule_ns) {
+        monitor_tell(p, A_long_schedule, pair_on(p, A_timeout, ns / NS_PER_MS, NIL));
+    }
+    size_t heap = (size_t)(p->stack_end - p->heap), old = (size_t)(p->old_end - p->old_heap);
+    if (m->large_heap_words && heap + old >= m->large_heap_words) {
+        Term info = pair_on(p, A_mbuf_size, (int64_t)p->frag_words, NIL);
+        info = pair_on(p, A_stack_size, p->stack_end - p->stop, info);
+        info = pair_on(p, A_old_heap_size, p->old_hp - p->old_heap, info);
+        info = pair_on(p, A_heap_size, p->hp - p->heap, info);
+        info = pair_on(p, A_old_heap_block_size, (int64_t)old, info);
+        monitor_tell(p, A_large_heap, pair_on(p, A_heap_block_size, (int64_t)heap, info));
+    }
+}
+
+NATIVE(native_system_profile_0)
+{
+    (void)p;
+    (void)a;
+    return A_undefined;
+}
