@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The frame buffer: pixels, and a grid of character cells over them. A machine without one is no error: then there are
+ * no columns and everything here does nothing.
+ */
+#pragma once
+
+#include "include/bootinfo.h"
+#include "lib/cstd.h"
+
+/* Maps it, draws the splash (a woven band with the name and version), and from then on shows the log below. Needs the heap. */
+void screen_init(const BootFrameBuffer *fb);
+bool screen_exists(void);
+unsigned screen_width(void), screen_height(void), screen_columns(void), screen_rows(void);
+
+/* Log text, while the kernel owns the screen. */
+void screen_write(const char *text, size_t n);
+/* Someone above draws from now on (true), or the log again (false). A panic takes the screen back by itself. */
+void screen_set_owned(bool owned);
+
+/* Colours are 0xRRGGBB. Whatever lies outside is cut off. */
+void screen_fill(int64_t x, int64_t y, int64_t width, int64_t height, uint32_t rgb);
+/* Rows of `width` pixels, bytes B G R x. */
+void screen_pixels(int64_t x, int64_t y, int64_t width, const uint8_t *pixels, size_t bytes);
+void screen_char(unsigned column, unsigned row, uint32_t code, uint32_t fg, uint32_t bg);
+/* Moves text rows [top, bottom) up by `lines` (down if negative) and blanks what becomes free. */
+void screen_scroll(unsigned top, unsigned bottom, int lines, uint32_t bg);

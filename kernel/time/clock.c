@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See clock.h. A measurement is two sandwiches: counter, reference, counter. Its error is how long a sandwich took,
+ * so that a preemption in a busy virtual machine is seen and not mistaken for a fast counter. Of
+ * several windows the one with the thinnest sandwiches counts.
+ */
+#include "kernel/time/clock.h"
+
+#include "kernel/acpi/acpi.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/lapic.h"
+#include "kernel/arch/x86_64/paging.h"
+#include "kernel/log.h"
+#include "kernel/panic/panic.h"
+
+enum { WINDOWS = 5, SANDWICHES = 12, WINDOW_US = 1500 };
+enum { PIT_COMMAND = 0x43, PIT_CHANNEL2 = 0x42, PIT_GATE = 0x61 };
+enum { HPET_CAPABILITIES = 0, HPET_CONFIG = 2, HPET_COUNTER = 30 }; /* in 64-bit words */
+#define PIT_HZ UINT64_C(1193182)
+#define NS_PER_S UINT64_C(1000000000)
+#define ALARM_MAX_NS INT64_C(2000000000)
+
+/* Two readings at one moment, and how sure that is. */
+typedef struct Sample {
+    uint64_t tsc, reference, width;
+    uint32_t timer; /* local APIC, counts down */
+} Sample;
+
+static struct Clock {
+    bool ready;
+    bool use_hpet; /* as the clock, not only as the reference */
+    bool has_hpet;
+    volatile uint64_t *hpet;
+    uint64_t reference_hz, reference_mask;
+    uint64_t tsc_hz, timer_hz;
+    uint64_t base;       /* counter at time zero */
+    uint64_t ns_per_tick; /* times 2^32 */
+    uint64_t ticks_per_ns; /* local APIC timer, times 2^32 */
+    int64_t alarm_ns;    /* INT64_MAX: none set */
+    bool rang;
+} clock = {.alarm_ns = INT64_MAX};
+
+static void reference_start(void)
+{
+    uint64_t phys = acpi_info()->hpet_phys;
+    clock.hpet = phys != 0 ? window_map(phys, PAGE_SIZE, MAP_WRITE | MAP_UNCACHED) : NULL;
+    uint64_t period_fs = clock.hpet != NULL ? clock.hpet[HPET_CAPABILITIES] >> 32 : 0;
+    if (period_fs > 0 && period_fs <= 100000000) {
+        clock.has_hpet = true;
+        clock.reference_hz = UINT64_C(1000000000000000) / period_fs;
+        clock.reference_mask = (clock.hpet[HPET_CAPABILITIES] & 1 << 13) != 0 ? UINT64_MAX : UINT32_MAX;
+        clock.hpet[HPET_CONFIG] |= 1;
+        return;
+    }
+    clock.reference_hz = PIT_HZ;
+    clock.reference_mask = 0xffff;
+    io_out8(PIT_GATE, (uint8_t)((io_in8(PIT_GATE) & ~2) | 1)); /* channel 2 runs, speaker off */
+    io_out8(PIT_COMMAND, 0xb4);                                /* channel 2, both bytes, rate generator */
+    io_out8(PIT_CHANNEL2, 0);
+    io_out8(PIT_CHANNEL2, 0); /* 65536 */
+}
+
+static uint64_t reference_read(void)
+{
+    if (clock.has_hpet) {
+        return clock.hpet[HPET_COUNTER];
+    }
+    io_out8(PIT_COMMAND, 0x80); /* latch channel 2 */
+    unsigned low = io_in8(PIT_CHANNEL2);
+    return 0x10000 - (low | (unsigned)io_in8(PIT_CHANNEL2) << 8);
+}
+
+static Sample sample(void)
+{
+    Sample best = {.width = UINT64_MAX};
+    for (int i = 0; i < SANDWICHES; i++) {
+        Sample s;
+        uint64_t before = tsc_read();
+        s.reference = reference_read();
+        s.timer = lapic_timer_left();
+        uint64_t after = tsc_read();
+        s.width = after - before;
+        s.tsc = before + s.width / 2;
+        if (s.width < best.width) {
+            best = s;
+        }
+    }
+    return best;
+}
+
+static void measure(void)
+{
+    uint64_t wanted = clock.reference_hz * WINDOW_US / 1000000, best = UINT64_MAX;
+    lapic_timer_start(UINT32_MAX);
+    for (int i = 0; i < WINDOWS; i++) {
+        Sample a = sample();
+        while (((reference_read() - a.reference) & clock.reference_mask) < wanted) {
+            cpu_pause();
+        }
+        Sample b = sample();
+        uint64_t reference = (b.reference - a.reference) & clock.reference_mask;
+        if (a.width + b.width < best) {
+            best = a.width + b.width;
+            clock.tsc_hz = (b.tsc - a.tsc) * clock.reference_hz / reference;
+            clock.timer_hz = (uint64_t)(a.timer - b.timer) * clock.reference_hz / reference;
+        }
+    }
+    lapic_timer_start(0);
+    if (clock.tsc_hz == 0 || clock.timer_hz < 1000000) {
+        panic("the clocks stand still: tsc %llu Hz, timer %llu Hz", (unsigned long long)clock.tsc_hz,
+              (unsigned long long)clock.timer_hz);
+    }
+}
+
+static uint64_t ticks(void) { return clock.use_hpet ? clock.hpet[HPET_COUNTER] : tsc_read(); }
+
+void clock_init(uint64_t handover_tsc)
+{
+    reference_start();
+    measure();
+    clock.use_hpet = clock.has_hpet && clock.reference_mask == UINT64_MAX && !cpu_has_invariant_tsc() && !cpu_is_virtual();
+    uint64_t hz = clock.use_hpet ? clock.reference_hz : clock.tsc_hz;
+    clock.ns_per_tick = (NS_PER_S << 32) / hz;
+    clock.ticks_per_ns = (clock.timer_hz << 24) / NS_PER_S << 8;
+    clock.base = clock.use_hpet ? ticks() : handover_tsc;
+    clock.ready = true;
+    klog("clock: %s, tsc %llu kHz, timer %llu kHz, measured with the %s", clock.use_hpet ? "hpet" : "tsc",
+         (unsigned long long)(clock.tsc_hz / 1000), (unsigned long long)(clock.timer_hz / 1000),
+         clock.has_hpet ? "hpet" : "pit");
+}
+
+bool clock_is_ready(void) { return clock.ready; }
+uint64_t clock_tsc_hz(void) { return clock.tsc_hz; }
+uint64_t clock_timer_hz(void) { return clock.timer_hz; }
+
+int64_t clock_now_ns(void)
+{
+    uint64_t passed = ticks() - clock.base;
+    return (int64_t)(uint64_t)((unsigned __int128)passed * clock.ns_per_tick >> 32);
+}
+
+/* The timer counts 32 bits: a far alarm is reached in steps, each of which rings here. Interrupts off. */
+static void timer_arm(int64_t now)
+{
+    if (clock.alarm_ns == INT64_MAX) {
+        lapic_timer_start(0);
+        return;
+    }
+    int64_t left = clock.alarm_ns - now;
+    left = left < 1000 ? 1000 : left > ALARM_MAX_NS ? ALARM_MAX_NS : left;
+    uint64_t count = (uint64_t)((unsigned __int128)(uint64_t)left * clock.ticks_per_ns >> 32);
+    lapic_timer_start(count > UINT32_MAX ? UINT32_MAX : count == 0 ? 1 : (uint32_t)count);
+}
+
+void clock_alarm_set(int64_t deadline_ns)
+{
+    bool on = interrupts_save();
+    clock.alarm_ns = deadline_ns;
+    clock.rang = false;
+    timer_arm(clock_now_ns());
+    interrupts_restore(on);
+}
+
+void clock_alarm_isr(void)
+{
+    int64_t now = clock_now_ns();
+    if (now >= clock.alarm_ns) {
+        clock.alarm_ns = INT64_MAX;
+        clock.rang = true;
+    } else {
+        timer_arm(now);
+    }
+}
+
+bool clock_alarm_rang(void)
+{
+    bool on = interrupts_save();
+    bool rang = clock.rang;
+    clock.rang = false;
+    interrupts_restore(on);
+    return rang;
+}
+
+void clock_idle_until(int64_t deadline_ns, bool (*is_wanted)(void))
+{
+    clock_alarm_set(deadline_ns);
+    interrupts_off();
+    while (!clock.rang && (is_wanted == NULL || !is_wanted()) && clock_now_ns() < deadline_ns) {
+        cpu_wait_interrupt();
+    }
+    interrupts_on();
+    clock_alarm_set(INT64_MAX);
+}
