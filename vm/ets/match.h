@@ -17,6 +17,7 @@ typedef struct MatchProg MatchProg;
 Magic *match_compile(Proc *p, Term spec, MatchDialect dialect, Term *errors);
 /* The program that a compiled match spec's reference names; NULL: it is none. */
 const MatchProg *match_prog_of(Term ref);
+Magic *match_magic_of(Term ref); /* likewise, the magic */
 static inline const MatchProg *match_magic_prog(const Magic *m) { return m->data; }
 
 /* What a traced call's body asked for. */

@@ -708,9 +708,11 @@ static void prog_destroy(Magic *magic)
 }
 static const MagicKind prog_kind = {"match spec", prog_destroy};
 
+Magic *match_magic_of(Term ref) { return magic_of(ref, &prog_kind); }
+
 const MatchProg *match_prog_of(Term ref)
 {
-    Magic *m = magic_of(ref, &prog_kind);
+    Magic *m = match_magic_of(ref);
     return m ? m->data : NULL;
 }
 

@@ -7,12 +7,14 @@
 #include "vm/ets/table.h"
 #include "vm/vm.h"
 
-static int node_height(const TreeNode *n) { return n ? n->height : 0; }
+static int node_height(const TreeNode *n) { return n ? (int)n->height : 0; }
+static size_t node_count(const TreeNode *n) { return n ? n->count : 0; }
 
 static void node_update(TreeNode *n)
 {
     int l = node_height(n->link[0]), r = node_height(n->link[1]);
-    n->height = (int8_t)((l > r ? l : r) + 1);
+    n->height = (uint64_t)((l > r ? l : r) + 1) & 0xff;
+    n->count = (node_count(n->link[0]) + node_count(n->link[1]) + 1) & (((uint64_t)1 << 56) - 1);
 }
 
 /* Turns so that the child on `side` comes up. Returns the new top. */
@@ -99,7 +101,7 @@ static TreeNode *node_new(EtsStore *s, Term tuple)
 {
     TreeNode *n = object_new(sizeof(TreeNode), tuple);
     n->link[0] = n->link[1] = NULL;
-    n->height = 1;
+    n->height = n->count = 1;
     s->words += node_words(n);
     return n;
 }
@@ -117,6 +119,7 @@ static TreeNode *node_put_in_place(EtsStore *s, TreeNode **at, Term tuple)
     n->link[0] = old->link[0];
     n->link[1] = old->link[1];
     n->height = old->height;
+    n->count = old->count;
     *at = n;
     node_free(s, old);
     return n;
@@ -201,6 +204,23 @@ TreeNode *tree_beyond(const EtsStore *s, Term key, int side)
     return best;
 }
 
+TreeNode *tree_at(const EtsStore *s, size_t index)
+{
+    TreeNode *n = s->u.tree.root;
+    for (;;) {
+        size_t before = node_count(n->link[0]);
+        if (index == before) {
+            return n;
+        }
+        if (index < before) {
+            n = n->link[0];
+        } else {
+            index -= before + 1;
+            n = n->link[1];
+        }
+    }
+}
+
 static void walk_push(TreeWalk *w, TreeNode *n)
 {
     vm_assert(w->depth < TREE_MAX_HEIGHT);
@@ -279,7 +299,8 @@ bool tree_check(const EtsStore *s)
     const TreeNode *before = NULL;
     for (TreeNode *n; (n = tree_walk_next(&w)); before = n, count++) {
         int l = node_height(n->link[0]), r = node_height(n->link[1]);
-        if (l - r > 1 || r - l > 1 || n->height != (l > r ? l : r) + 1 ||
+        if (l - r > 1 || r - l > 1 || (int)n->height != (l > r ? l : r) + 1 ||
+            n->count != node_count(n->link[0]) + node_count(n->link[1]) + 1 ||
             (before && term_compare(object_key(s, &before->o), object_key(s, &n->o)) >= 0)) {
             return false;
         }

@@ -326,6 +326,7 @@ void table_kill(Table *t, EtsStore *rest)
 {
     t->alive = false; /* whoever set this does the rest: nobody else gets past the check */
     *rest = t->store;
+    t->store = (EtsStore){.type = rest->type, .keypos = rest->keypos};
     EtsFix *fixes = t->fixes;
     t->fixes = NULL;
     HeapFrag *heir = t->heir_frag;
@@ -487,7 +488,6 @@ static void table_bequeath(Table *t, Term from)
         owned_link(t, heir);
         ets_write_unlock(&ets.registry);
         table_send_to_heir(t, heir, from);
-        table_set_heir(t, A_none, NIL);
         ets_write_unlock(&t->lock);
         return;
     }

@@ -45,7 +45,8 @@ typedef struct HashStore {
 typedef struct TreeNode {
     EtsObject o;
     struct TreeNode *link[2];
-    int8_t height;
+    uint64_t count : 56; /* nodes here and below, for ets:slot */
+    uint64_t height : 8;
 } TreeNode;
 enum { TREE_MAX_HEIGHT = 92 }; /* AVL: 1.44 log2(2^63) */
 typedef struct TreeStore {
@@ -145,6 +146,7 @@ TreeNode *tree_replace(EtsStore *s, TreeNode *n, Term tuple);
 TreeNode *tree_edge(const EtsStore *s, int side); /* 0 least, 1 greatest */
 /* Nearest node beyond key: side 1 greater, 0 less. */
 TreeNode *tree_beyond(const EtsStore *s, Term key, int side);
+TreeNode *tree_at(const EtsStore *s, size_t index); /* index-th from the least, below count */
 /* A walk over a tree that does not change: start at the edge, or beyond a key. */
 typedef struct TreeWalk {
     TreeNode *path[TREE_MAX_HEIGHT];
