@@ -9,7 +9,6 @@ include mk/flags.mk
 include mk/vm.mk
 -include mk/metal.mk
 -include mk/os.mk
--include mk/fuzz.mk
 -include mk/test.mk
 
 .PHONY: all clean help
