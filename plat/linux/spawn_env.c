@@ -5,11 +5,11 @@
 
 #include <string.h>
 
+#include "vm/bif/env.h"
+#include "vm/bif/env.h"
 #include "vm/bif/native.h"
 #include "vm/heap/heap.h"
 #include "vm/proc/port_priv.h"
-
-extern char **environ;
 
 typedef struct EnvList {
     char **items;
@@ -74,10 +74,11 @@ static bool env_change(EnvList *l, Term change)
 char **spawn_env_build(Term changes)
 {
     EnvList l = {0};
-    for (char **e = environ; *e; e++) {
-        const char *eq = strchr(*e, '=');
+    const char *item;
+    for (size_t i = 0; (item = env_at(i)); i++) {
+        const char *eq = strchr(item, '=');
         if (eq) {
-            env_add(&l, join(*e, (size_t)(eq - *e), eq + 1));
+            env_add(&l, join(item, (size_t)(eq - item), eq + 1));
         }
     }
     if (!l.items) {
