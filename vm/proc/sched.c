@@ -7,6 +7,7 @@
  */
 #include "vm/proc/sched.h"
 
+#include "vm/bif/bif_scheduler.h"
 #include "vm/plat.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/monitor.h"
@@ -201,8 +202,12 @@ static void sched_slice(Sched *s, Proc *p)
     p->fcalls = SLICE_REDUCTIONS;
     s->current = p;
     s->context_switches++;
+    int64_t start = system_monitor()->pid == NONVALUE ? 0 : clock_uptime_ns();
     RunResult result = sched_run_process(s, p);
     sched_account(s, p);
+    if (start) {
+        system_monitor_slice(p, clock_uptime_ns() - start);
+    }
     if (result == RUN_EXITED) {
         proc_exit(p, p->fault_reason);
         s->current = NULL;
