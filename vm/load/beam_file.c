@@ -167,12 +167,12 @@ static void digest_funs(Md5 *md5, Cursor c)
     if (!count) {
         return;
     }
-    md5_update(md5, count, 4);
+    md5_add(md5, count, 4);
     while (cursor_left(&c) >= FUN_ROW_BYTES) {
-        md5_update(md5, cursor_bytes(&c, FUN_ROW_BYTES), FUN_ROW_HASHED);
-        md5_update(md5, zero, sizeof zero);
+        md5_add(md5, cursor_bytes(&c, FUN_ROW_BYTES), FUN_ROW_HASHED);
+        md5_add(md5, zero, sizeof zero);
     }
-    md5_update(md5, c.at, cursor_left(&c));
+    md5_add(md5, c.at, cursor_left(&c));
 }
 
 void beam_file_digest(const BeamFile *f, uint8_t md5[16])
@@ -180,16 +180,16 @@ void beam_file_digest(const BeamFile *f, uint8_t md5[16])
     static const int order[] = {CHUNK_ATOM,    CHUNK_ATOM_UTF8, CHUNK_CODE,     CHUNK_STRINGS, CHUNK_IMPORTS,
                                 CHUNK_EXPORTS, CHUNK_FUNS,      CHUNK_LITERALS, CHUNK_META};
     Md5 state;
-    md5_init(&state);
+    md5_start(&state);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         Cursor c = f->chunk[order[i]];
         if (order[i] == CHUNK_FUNS && c.at) {
             digest_funs(&state, c);
         } else if (c.at) {
-            md5_update(&state, c.at, cursor_left(&c));
+            md5_add(&state, c.at, cursor_left(&c));
         }
     }
-    md5_final(&state, md5);
+    md5_end(&state, md5);
 }
 
 bool beam_file_chunk(const uint8_t *bytes, size_t n, const char *id, const uint8_t **chunk, size_t *size)

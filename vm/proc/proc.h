@@ -92,7 +92,9 @@ struct Proc {
     Term fault_trace;        /* raw trace of the exception being handled, or NIL */
     Term fault_cause;        /* error_info cause atom, or NONVALUE */
     struct Export *trap_export;
-    const Word *fault_ip;
+    const Word *fault_ip;         /* FAULT_TRAP with trap_export NULL: the code address to go to */
+    const struct Export *fault_export; /* the native to name on top of the stack trace; NULL: the failing instruction decides */
+    bool fault_hide_native;       /* erlang:error/1 and its like: the trace begins with their caller */
 
     /* Old generation and fragments. */
     Term *old_heap, *old_hp, *old_end;

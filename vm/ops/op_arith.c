@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arithmetic and calls of natives from guards and expressions. Two smalls are done in place: a tagged small is
+ * value * 16 + 15, so that sums and differences need no shifting, and 64-bit overflow is small overflow.
+ * Everything else goes to term/number.c or to the native; those allocate without collecting, so afterwards the result
+ * is kept in the scratch register above the live ones when a collection is due.
+ */
+#include "vm/load/code.h"
+#include "vm/ops/fault.h"
+#include "vm/ops/op.h"
+#include "vm/term/number.h"
+
+#define UNLIKELY(c) __builtin_expect((c), 0)
+
+/* Stores a result that may have needed memory. live: registers in use. */
+#define STORE_GC(r, live, d, words)                                                \
+    do {                                                                           \
+        if (UNLIKELY(p->flags & PF_NEEDS_COLLECT)) {                               \
+            OP_SAVE();                                                             \
+            p->ip = ip;                                                            \
+            x[live] = (r);                                                         \
+            if (!heap_collect_gc(p, STACK_RESERVE, x, (unsigned)(live) + 1)) {     \
+                OP_LEAVE(RUN_EXITED);                                              \
+            }                                                                      \
+            OP_LOAD();                                                             \
+            DST(d) = x[live];                                                      \
+        } else {                                                                   \
+            DST(d) = (r);                                                          \
+        }                                                                          \
+        NEXT(words);                                                               \
+    } while (0)
+
+/* Operands: fail, live, a, b, destination. */
+#define ARITH_SLOW(fn, name, first, words)             \
+    do {                                               \
+        OP_SAVE();                                     \
+        Term r_ = fn(p, a, b);                         \
+        OP_LOAD();                                     \
+        if (UNLIKELY(r_ == NONVALUE)) {                \
+            if (ARG(1)) {                              \
+                FAIL(1);                               \
+            }                                          \
+            if (name) {                                \
+                OP_SAVE();                             \
+                fault_blame_operator(p, name, a, b);   \
+            }                                          \
+            RAISE();                                   \
+        }                                              \
+        STORE_GC(r_, ARG(2), first + 2, words);        \
+    } while (0)
+
+#define ADD_BODY(name)                                                            \
+    do {                                                                          \
+        int64_t r;                                                                \
+        if (is_both_small(a, b) &&                                                \
+            !__builtin_add_overflow((int64_t)a, (int64_t)(b - IMM_SMALL), &r)) {  \
+            DST(5) = (Term)r;                                                     \
+            NEXT(6);                                                              \
+        }                                                                         \
+        ARITH_SLOW(number_add, name, 3, 6);                                       \
+    } while (0)
+#define SUB_BODY(name)                                                            \
+    do {                                                                          \
+        int64_t r;                                                                \
+        if (is_both_small(a, b) &&                                                \
+            !__builtin_sub_overflow((int64_t)a, (int64_t)(b - IMM_SMALL), &r)) {  \
+            DST(5) = (Term)r;                                                     \
+            NEXT(6);                                                              \
+        }                                                                         \
+        ARITH_SLOW(number_sub, name, 3, 6);                                       \
+    } while (0)
+
+OP(add)
+{
+    Term a = SRC(3), b = SRC(4);
+    ADD_BODY(A_plus);
+}
+OP(sub)
+{
+    Term a = SRC(3), b = SRC(4);
+    SUB_BODY(A_minus);
+}
+/* With a constant, a failure is blamed on no operator: as OTP's own instruction for it does. */
+OP(add_si)
+{
+    Term a = SRC(3), b = ARG(4);
+    ADD_BODY(NONVALUE);
+}
+OP(add_is)
+{
+    Term a = ARG(3), b = SRC(4);
+    ADD_BODY(NONVALUE);
+}
+OP(add_xi)
+{
+    Term a = REG_X(3), b = ARG(4);
+    ADD_BODY(NONVALUE);
+}
+OP(sub_si)
+{
+    Term a = SRC(3), b = ARG(4);
+    SUB_BODY(NONVALUE);
+}
+OP(sub_xi)
+{
+    Term a = REG_X(3), b = ARG(4);
+    SUB_BODY(NONVALUE);
+}
+OP(mul)
+{
+    Term a = SRC(3), b = SRC(4);
+    int64_t r;
+    if (is_both_small(a, b) && !__builtin_mul_overflow(small_value(a), (int64_t)(b - IMM_SMALL), &r)) {
+        DST(5) = (Term)r + IMM_SMALL;
+        NEXT(6);
+    }
+    ARITH_SLOW(number_mul, A_times, 3, 6);
+}
+/* SMALL_MIN div -1 is no small. */
+OP(int_div)
+{
+    Term a = SRC(3), b = SRC(4);
+    if (is_both_small(a, b) && b != make_small(0) && b != make_small(-1)) {
+        DST(5) = make_small(small_value(a) / small_value(b));
+        NEXT(6);
+    }
+    ARITH_SLOW(number_int_div, A_div, 3, 6);
+}
+OP(int_rem)
+{
+    Term a = SRC(3), b = SRC(4);
+    if (is_both_small(a, b) && b != make_small(0) && b != make_small(-1)) {
+        DST(5) = make_small(small_value(a) % small_value(b));
+        NEXT(6);
+    }
+    ARITH_SLOW(number_rem, A_rem, 3, 6);
+}
+OP(band)
+{
+    Term a = SRC(3), b = SRC(4);
+    if (is_both_small(a, b)) {
+        DST(5) = a & b;
+        NEXT(6);
+    }
+    ARITH_SLOW(number_band, A_band, 3, 6);
+}
+OP(bor)
+{
+    Term a = SRC(3), b = SRC(4);
+    if (is_both_small(a, b)) {
+        DST(5) = a | b;
+        NEXT(6);
+    }
+    ARITH_SLOW(number_bor, A_bor, 3, 6);
+}
+OP(bxor)
+{
+    Term a = SRC(3), b = SRC(4);
+    if (is_both_small(a, b)) {
+        DST(5) = (a ^ b) | IMM_SMALL;
+        NEXT(6);
+    }
+    ARITH_SLOW(number_bxor, A_bxor, 3, 6);
+}
+OP(bsr)
+{
+    Term a = SRC(3), b = SRC(4);
+    if (is_both_small(a, b) && (uint64_t)small_value(b) < SMALL_BITS) {
+        DST(5) = make_small(small_value(a) >> small_value(b));
+        NEXT(6);
+    }
+    ARITH_SLOW(number_bsr, A_bsr, 3, 6);
+}
+OP(bsl)
+{
+    Term a = SRC(3), b = SRC(4);
+    if (is_both_small(a, b) && (uint64_t)small_value(b) < SMALL_BITS) {
+        int64_t v = small_value(a), n = small_value(b);
+        int64_t shifted = (int64_t)((uint64_t)v << n);
+        if (shifted >> n == v && small_fits(shifted)) {
+            DST(5) = make_small(shifted);
+            NEXT(6);
+        }
+    }
+    ARITH_SLOW(number_bsl, A_bsl, 3, 6);
+}
+
+/* --- natives as instructions ------------------------------------------------------------------------------ */
+/* Arguments stand in memory of these helpers, not of the instructions: those must stay jumps. */
+static __attribute__((noinline)) Term bif_call(Proc *p, Word fn, const Export *e, unsigned n, Term a, Term b, Term c)
+{
+    Term args[3] = {a, b, c};
+    Term r = fn ? ((NativeFn)(uintptr_t)fn)(p, args) : p_fault(p, FAULT_ERROR, A_undef);
+    if (r == NONVALUE) {
+        args[0] = a;
+        args[1] = b;
+        args[2] = c;
+        fault_blame_bif(p, e, n, args);
+    }
+    return r;
+}
+
+#define BIF_FAILED(r)             \
+    if (UNLIKELY((r) == NONVALUE)) { \
+        if (ARG(1)) {             \
+            FAIL(1);              \
+        }                         \
+        RAISE();                  \
+    }
+#define BIF_CALL(at, n, a, b, c) bif_call(p, ARG(at), (const Export *)ARG((at) + 1), n, a, b, c)
+
+OP(bif0)
+{
+    OP_SAVE();
+    Term r = bif_call(p, ARG(1), (const Export *)ARG(2), 0, NIL, NIL, NIL);
+    OP_LOAD();
+    if (r == NONVALUE) {
+        RAISE();
+    }
+    DST(3) = r;
+    NEXT(4);
+}
+OP(bif_self)
+{
+    DST(1) = p->id;
+    NEXT(2);
+}
+OP(bif1)
+{
+    Term a = SRC(4);
+    OP_SAVE();
+    Term r = BIF_CALL(2, 1, a, NIL, NIL);
+    OP_LOAD();
+    BIF_FAILED(r);
+    DST(5) = r;
+    NEXT(6);
+}
+OP(bif2)
+{
+    Term a = SRC(4), b = SRC(5);
+    OP_SAVE();
+    Term r = BIF_CALL(2, 2, a, b, NIL);
+    OP_LOAD();
+    BIF_FAILED(r);
+    DST(6) = r;
+    NEXT(7);
+}
+OP(gc_bif1)
+{
+    Term a = SRC(5);
+    OP_SAVE();
+    Term r = BIF_CALL(3, 1, a, NIL, NIL);
+    OP_LOAD();
+    BIF_FAILED(r);
+    STORE_GC(r, ARG(2), 6, 7);
+}
+OP(gc_bif2)
+{
+    Term a = SRC(5), b = SRC(6);
+    OP_SAVE();
+    Term r = BIF_CALL(3, 2, a, b, NIL);
+    OP_LOAD();
+    BIF_FAILED(r);
+    STORE_GC(r, ARG(2), 7, 8);
+}
+OP(gc_bif3)
+{
+    Term a = SRC(5), b = SRC(6), c = SRC(7);
+    OP_SAVE();
+    Term r = BIF_CALL(3, 3, a, b, c);
+    OP_LOAD();
+    BIF_FAILED(r);
+    STORE_GC(r, ARG(2), 8, 9);
+}
+
+/* The commonest of them in place. */
+OP(hd)
+{
+    Term t = SRC(2);
+    if (is_cons(t)) {
+        DST(3) = cons_head(t);
+        NEXT(4);
+    }
+    if (ARG(1)) {
+        FAIL(1);
+    }
+    OP_SAVE();
+    p_badarg(p);
+    fault_blame_unary(p, A_hd, t);
+    RAISE();
+}
+OP(tl)
+{
+    Term t = SRC(2);
+    if (is_cons(t)) {
+        DST(3) = cons_tail(t);
+        NEXT(4);
+    }
+    if (ARG(1)) {
+        FAIL(1);
+    }
+    OP_SAVE();
+    p_badarg(p);
+    fault_blame_unary(p, A_tl, t);
+    RAISE();
+}
+OP(element_is)
+{
+    Term t = SRC(3);
+    if (is_tuple(t)) {
+        uint64_t i = (uint64_t)small_value(ARG(2)) - 1;
+        if (i < tuple_arity(t)) {
+            DST(4) = tuple_elements(t)[i];
+            NEXT(5);
+        }
+    }
+    if (ARG(1)) {
+        FAIL(1);
+    }
+    OP_SAVE();
+    p_badarg(p);
+    fault_blame_operator(p, A_element, ARG(2), t);
+    RAISE();
+}

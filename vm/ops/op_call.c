@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls: local, external, funs, apply, natives. Entering a function costs a reduction; the process that has none left
+ * stops there, with the function's arguments saved.
+ *
+ * Natives are called in place wherever the loader knows them; the same function as an export's stub or as the body of a
+ * function in a module is call_native. A native returns a value, or NONVALUE and what it wants in p->fault_class:
+ * an exception, to call something in its place (FAULT_TRAP), or to be called again later (FAULT_WAIT).
+ */
+#include "vm/interp/interp.h"
+#include "vm/load/code.h"
+#include "vm/ops/call.h"
+#include "vm/ops/fault.h"
+#include "vm/ops/op.h"
+
+#define UNLIKELY(c) __builtin_expect((c), 0)
+#define NOINLINE static __attribute__((noinline))
+
+#define ENTER(target)                                         \
+    do {                                                      \
+        const Word *enter_ = (target);                        \
+        if (UNLIKELY(--fcalls < 0)) {                         \
+            OP_SAVE();                                        \
+            interp_save_x(p, x, enter_, (unsigned)enter_[-1]); \
+            OP_LEAVE(RUN_YIELDED);                            \
+        }                                                     \
+        GOTO(enter_);                                         \
+    } while (0)
+
+static inline const Word *export_addr(Word e)
+{
+    return __atomic_load_n(&((const Export *)(uintptr_t)e)->addr, __ATOMIC_ACQUIRE);
+}
+
+OP(call)
+{
+    E[0] = (Term)(uintptr_t)(ip + 2);
+    ENTER(LABEL(1));
+}
+OP(call_only) { ENTER(LABEL(1)); }
+OP(call_last)
+{
+    E += ARG(2) + 1;
+    ENTER(LABEL(1));
+}
+OP(call_ext)
+{
+    E[0] = (Term)(uintptr_t)(ip + 2);
+    ENTER(export_addr(ARG(1)));
+}
+OP(call_ext_only) { ENTER(export_addr(ARG(1))); }
+OP(call_ext_last)
+{
+    E += ARG(2) + 1;
+    ENTER(export_addr(ARG(1)));
+}
+
+/* --- natives --------------------------------------------------------------------------------------------- */
+/* A native asked for something unusual. x0 is its result if it had one. False: the process ends. */
+NOINLINE bool native_settle(Proc *p, Term *x)
+{
+    if (p->flags & PF_EXITING) {
+        return false;
+    }
+    return heap_collect_gc(p, STACK_RESERVE, x, 1);
+}
+
+/* Where a native that trapped wants to go. */
+static const Word *native_trap_target(Proc *p)
+{
+    p->fault_class = FAULT_NONE;
+    return p->trap_export ? export_addr((Word)(uintptr_t)p->trap_export) : p->fault_ip;
+}
+
+/* A native wants to be called again at `again` when the process is woken, or (trap_export set) to be done and resume there. */
+NOINLINE void native_wait(Proc *p, const Term *x, const Word *again, const Export *e)
+{
+    if (p->trap_export) {
+        p->fault_class = FAULT_NONE;
+        interp_save_x(p, x, p->trap_export->addr, export_arity(p->trap_export));
+    } else {
+        interp_save_x(p, x, again, export_arity(e));
+    }
+}
+
+#define NATIVE_CALL()                                              \
+    fcalls--;                                                      \
+    OP_SAVE();                                                     \
+    Term r = ((NativeFn)(uintptr_t)ARG(1))(p, x);                  \
+    OP_LOAD()
+#define NATIVE_STORE()                                                       \
+    do {                                                                     \
+        x[0] = r;                                                            \
+        if (UNLIKELY(p->flags & (PF_NEEDS_COLLECT | PF_EXITING))) {          \
+            p->ip = ip;                                                      \
+            if (!native_settle(p, x)) {                                      \
+                OP_LEAVE(RUN_EXITED);                                        \
+            }                                                                \
+            OP_LOAD();                                                       \
+        }                                                                    \
+    } while (0)
+/* NONVALUE but for a trap, which each instruction does after setting up its return. */
+#define NATIVE_UNLESS_TRAP()                                       \
+    if (p->flags & PF_EXITING) {                                   \
+        OP_LEAVE(RUN_EXITED);                                      \
+    }                                                              \
+    if (p->fault_class == FAULT_WAIT) {                            \
+        native_wait(p, x, ip, (const Export *)(uintptr_t)ARG(2));  \
+        OP_LEAVE(RUN_WAITING);                                     \
+    }                                                              \
+    if (p->fault_class != FAULT_TRAP) {                            \
+        RAISE();                                                   \
+    }
+
+OP(call_native)
+{
+    NATIVE_CALL();
+    if (__builtin_expect(r != NONVALUE, 1)) {
+        NATIVE_STORE();
+        GOTO((const Word *)E[0]);
+    }
+    NATIVE_UNLESS_TRAP();
+    ENTER(native_trap_target(p));
+}
+OP(call_ext_native)
+{
+    NATIVE_CALL();
+    if (__builtin_expect(r != NONVALUE, 1)) {
+        NATIVE_STORE();
+        NEXT(3);
+    }
+    NATIVE_UNLESS_TRAP();
+    E[0] = (Term)(uintptr_t)(ip + 3);
+    ENTER(native_trap_target(p));
+}
+OP(call_ext_native_only)
+{
+    NATIVE_CALL();
+    if (__builtin_expect(r != NONVALUE, 1)) {
+        NATIVE_STORE();
+        GOTO((const Word *)E[0]);
+    }
+    NATIVE_UNLESS_TRAP();
+    ENTER(native_trap_target(p));
+}
+OP(call_ext_native_last)
+{
+    NATIVE_CALL();
+    if (__builtin_expect(r != NONVALUE, 1)) {
+        NATIVE_STORE();
+        E += ARG(3) + 1;
+        GOTO((const Word *)E[0]);
+    }
+    NATIVE_UNLESS_TRAP();
+    E += ARG(3) + 1;
+    ENTER(native_trap_target(p));
+}
+
+/* --- funs ------------------------------------------------------------------------------------------------- */
+NOINLINE const Word *fun_fail(Proc *p, Term reason_tag, Term value)
+{
+    p_error2(p, reason_tag, value);
+    return NULL;
+}
+
+/* error_handler:Function(A, B, Args) instead of a function that is not there; NULL after a fault when that is missing. */
+static const Word *call_error_handler(Proc *p, Term *x, Term function, Term a, Term b, unsigned n)
+{
+    const Export *handler = export_put(p->error_handler, function, 3);
+    const Word *addr = export_addr((Word)(uintptr_t)handler);
+    if (addr == handler->stub) {
+        return NULL;
+    }
+    Term args = heap_list(p, n, x, NIL);
+    x[0] = a;
+    x[1] = b;
+    x[2] = args;
+    return addr;
+}
+
+NOINLINE const Word *fun_unloaded(Proc *p, Term *x, Term f, unsigned n)
+{
+    const FunEntry *e = fun_ptr(f)->entry;
+    const Word *addr = call_error_handler(p, x, A_undefined_lambda, e->module, f, n);
+    if (!addr) {
+        p_fault(p, FAULT_ERROR, A_undef);
+    }
+    return addr;
+}
+
+/* Where a call of f with n arguments in x goes; free variables follow the arguments. NULL after a fault. */
+static const Word *fun_target(Proc *p, Term *x, Term f, unsigned n)
+{
+    if (is_local_fun(f)) {
+        const Fun *fun = fun_ptr(f);
+        const FunEntry *e = fun->entry;
+        if (UNLIKELY(e->arity != n)) {
+            return fun_fail(p, A_badarity, heap_tuple2(p, f, heap_list(p, n, x, NIL)));
+        }
+        const Word *addr = __atomic_load_n(&e->addr, __ATOMIC_ACQUIRE);
+        if (UNLIKELY(addr == e->stub)) {
+            return fun_unloaded(p, x, f, n);
+        }
+        unsigned free_count = e->free_count;
+        for (unsigned i = 0; i < free_count; i++) {
+            x[n + i] = fun->env[i];
+        }
+        return addr;
+    }
+    if (is_export_fun(f)) {
+        const Export *e = export_fun_export(f);
+        if (export_arity(e) != n) {
+            return fun_fail(p, A_badarity, heap_tuple2(p, f, heap_list(p, n, x, NIL)));
+        }
+        return export_addr((Word)(uintptr_t)e);
+    }
+    return fun_fail(p, A_badfun, f);
+}
+
+const Word *call_fun_target(Proc *p, Term *x, Term f, unsigned n)
+{
+    return fun_target(p, x, f, n);
+}
+
+#define CALL_FUN(f, n, words)                        \
+    do {                                             \
+        OP_SAVE();                                   \
+        const Word *to = fun_target(p, x, f, n);     \
+        OP_LOAD();                                   \
+        if (UNLIKELY(!to)) {                         \
+            RAISE();                                 \
+        }                                            \
+        E[0] = (Term)(uintptr_t)(ip + (words));      \
+        ENTER(to);                                   \
+    } while (0)
+OP(call_fun) { CALL_FUN(x[ARG(1)], (unsigned)ARG(1), 2); }
+OP(call_fun2) { CALL_FUN(SRC(2), (unsigned)ARG(1), 3); }
+
+OP(make_fun3)
+{
+    Word n = ARG(3);
+    Fun *fun = (Fun *)hp;
+    fun->header = MAKE_HEADER(2 + n, SUB_FUN);
+    fun->entry = (const FunEntry *)ARG(1);
+    fun->creator = p->id;
+    for (Word i = 0; i < n; i++) {
+        fun->env[i] = op_source(ip[4 + i], x, E);
+    }
+    hp += FUN_WORDS(n);
+    DST(2) = make_boxed((Term *)fun);
+    NEXT(4 + n);
+}
+
+/* --- apply -------------------------------------------------------------------------------------------------- */
+/* Module in x[n], function in x[n + 1]. */
+NOINLINE const Word *apply_target(Proc *p, Term *x, unsigned n)
+{
+    Term m = x[n], f = x[n + 1];
+    if (is_atom(m) && is_atom(f)) {
+        return export_addr((Word)(uintptr_t)export_put(m, f, n));
+    }
+    Term args[3] = {m, f, heap_list(p, n, x, NIL)};
+    p_badarg(p);
+    fault_blame_bif(p, export_put(A_erlang, A_apply, 3), 3, args);
+    return NULL;
+}
+#define APPLY_TARGET()                                                \
+    OP_SAVE();                                                        \
+    const Word *to = apply_target(p, x, (unsigned)ARG(1));            \
+    OP_LOAD();                                                        \
+    if (!to) {                                                        \
+        RAISE();                                                      \
+    }
+OP(apply)
+{
+    APPLY_TARGET();
+    E[0] = (Term)(uintptr_t)(ip + 2);
+    ENTER(to);
+}
+OP(apply_last)
+{
+    APPLY_TARGET();
+    E += ARG(2) + 1;
+    ENTER(to);
+}
+
+/* --- what is not there ---------------------------------------------------------------------------------------- */
+NOINLINE const Word *undefined_function(Proc *p, Term *x, const Export *e)
+{
+    unsigned n = export_arity(e);
+    const Word *to = call_error_handler(p, x, A_undefined_function, export_module(e), export_function(e), n);
+    if (!to) {
+        p_fault(p, FAULT_ERROR, A_undef);
+        fault_blame_bif(p, e, n, x);
+    }
+    return to;
+}
+OP(call_error_handler)
+{
+    OP_SAVE();
+    const Word *to = undefined_function(p, x, (const Export *)ARG(1));
+    OP_LOAD();
+    if (!to) {
+        RAISE();
+    }
+    ENTER(to);
+}
+/* Only code that was purged under a running call gets here: funs are checked before they are entered. */
+OP(call_unloaded_fun)
+{
+    OP_SAVE();
+    p_fault(p, FAULT_ERROR, A_undef);
+    RAISE();
+}
+
+OP(normal_exit)
+{
+    OP_SAVE();
+    p->fault_reason = A_normal;
+    OP_LEAVE(RUN_EXITED);
+}
+OP(code_end)
+{
+    OP_SAVE();
+    p_fault(p, FAULT_ERROR, A_undef);
+    RAISE();
+}

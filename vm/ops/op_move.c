@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Moving terms, building and taking apart tuples, lists; the stack frame. */
+#include "vm/ops/op.h"
+
+OP(move_xx) { REG_X(2) = REG_X(1); NEXT(3); }
+OP(move_xy) { REG_Y(2) = REG_X(1); NEXT(3); }
+OP(move_yx) { REG_X(2) = REG_Y(1); NEXT(3); }
+OP(move_cx) { REG_X(2) = ARG(1); NEXT(3); }
+OP(move_cy) { REG_Y(2) = ARG(1); NEXT(3); }
+OP(move_yy) { REG_Y(2) = REG_Y(1); NEXT(3); }
+OP(move) { DST(2) = SRC(1); NEXT(3); }
+
+OP(swap_xx)
+{
+    Term t = REG_X(1);
+    REG_X(1) = REG_X(2);
+    REG_X(2) = t;
+    NEXT(3);
+}
+OP(swap)
+{
+    Term t = DST(1);
+    DST(1) = DST(2);
+    DST(2) = t;
+    NEXT(3);
+}
+
+/* --- lists -------------------------------------------------------------------------------------------- */
+OP(get_list_xxx)
+{
+    const Term *cell = list_ptr(REG_X(1));
+    Term head = cell[0], tail = cell[1];
+    REG_X(2) = head;
+    REG_X(3) = tail;
+    NEXT(4);
+}
+OP(get_list)
+{
+    const Term *cell = list_ptr(SRC(1));
+    Term head = cell[0], tail = cell[1];
+    DST(2) = head;
+    DST(3) = tail;
+    NEXT(4);
+}
+OP(get_hd_xx) { REG_X(2) = cons_head(REG_X(1)); NEXT(3); }
+OP(get_hd) { DST(2) = cons_head(SRC(1)); NEXT(3); }
+OP(get_tl_xx) { REG_X(2) = cons_tail(REG_X(1)); NEXT(3); }
+OP(get_tl) { DST(2) = cons_tail(SRC(1)); NEXT(3); }
+
+#define PUT_LIST(head, tail, dst)  \
+    do {                           \
+        hp[0] = (head);            \
+        hp[1] = (tail);            \
+        dst = make_list(hp);       \
+        hp += 2;                   \
+        NEXT(4);                   \
+    } while (0)
+OP(put_list_xxx) { PUT_LIST(REG_X(1), REG_X(2), REG_X(3)); }
+OP(put_list_xcx) { PUT_LIST(REG_X(1), ARG(2), REG_X(3)); }
+OP(put_list_cxx) { PUT_LIST(ARG(1), REG_X(2), REG_X(3)); }
+OP(put_list_yxx) { PUT_LIST(REG_Y(1), REG_X(2), REG_X(3)); }
+OP(put_list) { PUT_LIST(SRC(1), SRC(2), DST(3)); }
+
+/* --- tuples ------------------------------------------------------------------------------------------- */
+OP(get_tuple_element_xx) { REG_X(3) = tuple_elements(REG_X(1))[ARG(2)]; NEXT(4); }
+OP(get_tuple_element_yx) { REG_X(3) = tuple_elements(REG_Y(1))[ARG(2)]; NEXT(4); }
+OP(get_tuple_element_xy) { REG_Y(3) = tuple_elements(REG_X(1))[ARG(2)]; NEXT(4); }
+OP(get_tuple_element) { DST(3) = tuple_elements(SRC(1))[ARG(2)]; NEXT(4); }
+/* Only on a tuple that setelement has just copied: nothing older points at the new element. */
+OP(set_tuple_element) { tuple_elements(SRC(2))[ARG(3)] = SRC(1); NEXT(4); }
+
+OP(put_tuple2)
+{
+    Word n = ARG(2);
+    Term *tuple = hp;
+    tuple[0] = MAKE_HEADER(n, SUB_TUPLE);
+    for (Word i = 1; i <= n; i++) {
+        tuple[i] = op_source(ip[2 + i], x, E);
+    }
+    hp += n + 1;
+    DST(1) = make_boxed(tuple);
+    NEXT(3 + n);
+}
+
+/* --- the frame ---------------------------------------------------------------------------------------- */
+/* E[0] has the tag of a code address from the start, so that the collector and a search for a handler know a frame by it. */
+#define PUSH_FRAME(n)  \
+    do {               \
+        E -= (n) + 1;  \
+        E[0] = 0;      \
+    } while (0)
+
+OP(allocate)
+{
+    ENSURE(ARG(1) + 1, (unsigned)ARG(2));
+    PUSH_FRAME(ARG(1));
+    NEXT(3);
+}
+OP(allocate_heap)
+{
+    ENSURE(ARG(1) + 1 + ARG(2), (unsigned)ARG(3));
+    PUSH_FRAME(ARG(1));
+    NEXT(4);
+}
+OP(allocate_zero)
+{
+    ENSURE(ARG(1) + 1, (unsigned)ARG(2));
+    PUSH_FRAME(ARG(1));
+    for (Word i = 1; i <= ARG(1); i++) {
+        E[i] = NIL;
+    }
+    NEXT(3);
+}
+OP(allocate_heap_zero)
+{
+    ENSURE(ARG(1) + 1 + ARG(2), (unsigned)ARG(3));
+    PUSH_FRAME(ARG(1));
+    for (Word i = 1; i <= ARG(1); i++) {
+        E[i] = NIL;
+    }
+    NEXT(4);
+}
+OP(test_heap)
+{
+    ENSURE(ARG(1), (unsigned)ARG(2));
+    NEXT(3);
+}
+OP(deallocate)
+{
+    E += ARG(1) + 1;
+    NEXT(2);
+}
+OP(trim)
+{
+    E += ARG(1);
+    E[0] = 0;
+    NEXT(3);
+}
+OP(init_y) { REG_Y(1) = NIL; NEXT(2); }
+OP(init_yregs)
+{
+    Word n = ARG(1);
+    for (Word i = 0; i < n; i++) {
+        *op_dest(ip[2 + i], x, E) = NIL;
+    }
+    NEXT(2 + n);
+}
+
+OP(return) { GOTO((const Word *)E[0]); }
+OP(deallocate_return)
+{
+    E += ARG(1) + 1;
+    GOTO((const Word *)E[0]);
+}
+OP(move_return_x) { x[0] = REG_X(1); GOTO((const Word *)E[0]); }
+OP(move_return_c) { x[0] = ARG(1); GOTO((const Word *)E[0]); }
+OP(move_deallocate_return_y)
+{
+    x[0] = REG_Y(1);
+    E += ARG(2) + 1;
+    GOTO((const Word *)E[0]);
+}
+OP(move_deallocate_return_x)
+{
+    x[0] = REG_X(1);
+    E += ARG(2) + 1;
+    GOTO((const Word *)E[0]);
+}
+OP(move_deallocate_return_c)
+{
+    x[0] = ARG(1);
+    E += ARG(2) + 1;
+    GOTO((const Word *)E[0]);
+}
+OP(jump) { GOTO(LABEL(1)); }
