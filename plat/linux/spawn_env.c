@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "vm/bif/env.h"
-#include "vm/bif/env.h"
 #include "vm/bif/native.h"
 #include "vm/heap/heap.h"
 #include "vm/proc/port_priv.h"
