@@ -20,7 +20,7 @@
 #include "kernel/selftest.h"
 #include "kernel/time/clock.h"
 
-enum { MAIN_STACK_BYTES = 2 << 20 };
+enum { MAIN_STACK_BYTES = 1 << 20 };
 
 static struct Kernel {
     BootInfo info;

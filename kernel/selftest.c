@@ -133,7 +133,7 @@ static const char *check_large(void)
         return "a large block lost bytes";
     }
     kfree(mem);
-    return before - phys_free_pages() < 1024 ? NULL : "pages were lost"; /* page tables of the area stay */
+    return before - phys_free_pages() < want / 256 + 32 ? NULL : "pages were lost"; /* page tables of the area stay */
 }
 
 static const char *check_area(void)

@@ -73,7 +73,8 @@ void area_decommit(void *start, size_t bytes)
 {
     uint64_t at = (uint64_t)start & ~(uint64_t)(PAGE_SIZE - 1);
     uint64_t end = (uint64_t)start + bytes;
-    for (uint64_t phys; at < end; at += PAGE_SIZE) {
+    uint64_t phys;
+    for (at = paging_next(at, end); at < end; at = paging_next(at + PAGE_SIZE, end)) {
         if (paging_translate((const void *)at, &phys)) {
             paging_unmap(at, PAGE_SIZE);
             phys_free(phys_to_virt(phys));

@@ -128,6 +128,23 @@ bool paging_translate(const void *virt, uint64_t *phys)
     return true;
 }
 
+uint64_t paging_next(uint64_t virt, uint64_t end)
+{
+    while (virt < end) {
+        const uint64_t *table = paging.top;
+        int shift = 39;
+        while (shift > 12 && (table[virt >> shift & 511] & PT_PRESENT) != 0) {
+            table = phys_to_virt(table[virt >> shift & 511] & PT_ADDRESS);
+            shift -= 9;
+        }
+        if (shift == 12) {
+            return virt;
+        }
+        virt = ((virt >> shift) + 1) << shift;
+    }
+    return end;
+}
+
 int paging_rights(const void *virt)
 {
     bool large;

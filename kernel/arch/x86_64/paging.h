@@ -35,6 +35,8 @@ bool paging_map(uint64_t virt, uint64_t phys, size_t bytes, unsigned rights);
 void paging_unmap(uint64_t virt, size_t bytes);
 /* False when nothing is mapped there. */
 bool paging_translate(const void *virt, uint64_t *phys);
+/* First address from virt on whose page may be mapped: steps over parts that have no tables. At most end. */
+uint64_t paging_next(uint64_t virt, uint64_t end);
 /* Rights of the page at virt as MAP_ flags, or -1. */
 int paging_rights(const void *virt);
 
