@@ -13,3 +13,5 @@ int priority_parse(Term t);
 Term priority_term(unsigned priority);
 /* Lets another process act on the signals it has got, so that what p asks it next is answered in order. False: it is ending. */
 bool process_settle(Proc *p, Proc *other);
+/* process_info(_, garbage_collection_info): figures of t in words, as a list on p's heap. */
+Term process_gc_info(Proc *p, const Proc *t);

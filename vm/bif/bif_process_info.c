@@ -147,7 +147,7 @@ static Term info_gc(Proc *p, const Proc *t)
     return heap_cons_on(p, info_pair(p, A_max_heap_size, max), list);
 }
 
-static Term info_gc_info(Proc *p, const Proc *t)
+Term process_gc_info(Proc *p, const Proc *t)
 {
     static const Term keys[] = {A_old_heap_block_size, A_heap_block_size, A_mbuf_size, A_recent_size,
                                 A_stack_size, A_old_heap_size, A_heap_size, A_bin_vheap_size,
@@ -277,7 +277,7 @@ static Term info_size_item(Proc *p, const Proc *t, Term item)
     case A_garbage_collection:
         return info_gc(p, t);
     case A_garbage_collection_info:
-        return info_gc_info(p, t);
+        return process_gc_info(p, t);
     case A_binary:
         return info_binaries(p, t);
     case A_magic_ref:

@@ -322,10 +322,8 @@ Term exception_as_exit(Proc *p, Term class, Term value, Term raw)
     return heap_tuple2(p, A_EXIT, value);
 }
 
-/* "Error in process <0.84.0> with exit value: ..." to the logger, as a message. */
-static void log_crash(Proc *p, Term reason)
+void exception_log(Proc *p, const char *format, Term args)
 {
-    static const char format[] = "Error in process ~p with exit value:~n~p~n";
     Term logger = registry_find(A_logger);
     if (logger == NONVALUE || logger == p->id || !is_local_pid(logger)) {
         return;
@@ -335,10 +333,15 @@ static void log_crash(Proc *p, Term reason)
                    A_gl,           p->group_leader,
                    A_time,         heap_int64(p, clock_system_ns() / 1000),
                    A_error_logger, map_from_pairs(p, my, 2)};
-    Term args = heap_cons_on(p, p->id, heap_cons_on(p, reason, NIL));
-    Term fields[] = {A_log, A_error, heap_string(p, (const uint8_t *)format, sizeof format - 1), args,
+    Term fields[] = {A_log, A_error, heap_string(p, (const uint8_t *)format, strlen(format)), args,
                      map_from_pairs(p, meta, 4)};
     msg_send_pid(p, logger, heap_tuple(p, 5, fields));
+}
+
+static void log_crash(Proc *p, Term reason)
+{
+    Term args[] = {p->id, reason};
+    exception_log(p, "Error in process ~p with exit value:~n~p~n", heap_list(p, 2, args, NIL));
 }
 
 static const Word *end_process(Proc *p, FaultClass class, Term value, Term raw)

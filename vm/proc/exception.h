@@ -31,3 +31,5 @@ Term exception_current_function(Proc *p, const Proc *of, bool location);
 /* system_flag(backtrace_depth): returns the old one. */
 unsigned exception_set_depth(unsigned depth);
 unsigned exception_depth(void);
+/* Tells the logger, as the emulator does: an error report of p with that format and argument list. */
+void exception_log(Proc *p, const char *format, Term args);
