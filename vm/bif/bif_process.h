@@ -15,3 +15,5 @@ Term priority_term(unsigned priority);
 bool process_settle(Proc *p, Proc *other);
 /* process_info(_, garbage_collection_info): figures of t in words, as a list on p's heap. */
 Term process_gc_info(Proc *p, const Proc *t);
+/* process_info(garbage_collection_info) of t on p's heap. */
+Term process_gc_info(Proc *p, const Proc *t);

@@ -8,6 +8,7 @@
 #include "vm/bif/bif_process.h"
 #include "vm/load/code.h"
 #include "vm/plat.h"
+#include "vm/proc/exception.h"
 #include "vm/proc/idmap.h"
 #include "vm/proc/link.h"
 #include "vm/proc/monitor.h"
@@ -178,7 +179,7 @@ static bool add_location(const Word *ip, void *arg)
 
 static Term info_stacktrace(Proc *p, const Proc *t)
 {
-    InfoStack s = {.p = p, .limit = proc_defaults()->backtrace_depth};
+    InfoStack s = {.p = p, .limit = exception_depth()};
     s.limit = s.limit > 1024 ? 1024 : s.limit;
     if (s.limit) {
         stack_each_address(t, p == t, add_location, &s);

@@ -5,7 +5,7 @@
 #include "vm/bif/bif_scheduler.h"
 #include "vm/bif/system_info.h"
 #include "vm/load/code.h"
-#include "vm/proc/clock.h"
+#include "vm/proc/exception.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
 
@@ -74,8 +74,7 @@ static Term flag_number(Proc *p, Term flag, Term value)
         if (!number_in(value, 0, 1024, &n)) {
             return p_badarg(p);
         }
-        old = proc_defaults()->backtrace_depth;
-        proc_defaults()->backtrace_depth = (unsigned)n;
+        old = exception_set_depth((unsigned)n);
     } else if (flag == A_trace_control_word) {
         if (!number_in(value, 0, UINT32_MAX, &n)) {
             return p_badarg(p);

@@ -18,7 +18,7 @@
 #include "vm/vm.h"
 
 enum { DEFAULT_LIMIT = 1 << 18, MIN_LIMIT = 1024, PRINTED_NUMBER_BITS = 15, PID_BITS = 28 };
-enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSWEEP = 65535, DEFAULT_BACKTRACE = 8 };
+enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSWEEP = 65535 };
 
 static struct ProcTable {
     Proc **slot;
@@ -41,7 +41,6 @@ void proc_table_init(size_t limit)
         .min_bin_vheap_words = DEFAULT_BIN_VHEAP_WORDS,
         .max_heap_flags = MAX_HEAP_KILL | MAX_HEAP_LOG,
         .fullsweep_after = DEFAULT_FULLSWEEP,
-        .backtrace_depth = DEFAULT_BACKTRACE,
     };
 }
 

@@ -180,7 +180,6 @@ extern const Word code_normal_exit[];
 typedef struct ProcDefaults {
     size_t min_heap_words, min_bin_vheap_words, max_heap_words;
     unsigned max_heap_flags, fullsweep_after;
-    unsigned backtrace_depth; /* return addresses kept of a stack trace */
 } ProcDefaults;
 enum { MAX_HEAP_KILL = 1, MAX_HEAP_LOG = 2 };
 ProcDefaults *proc_defaults(void);
