@@ -118,6 +118,7 @@ FunEntry *fun_entry_find(Term module, uint32_t index, const uint8_t uniq[16], ui
  * set to an atom (badfile, ...) and a line in `why` on the log when asked. `name` NONVALUE: any module. */
 typedef struct Prepared Prepared;
 Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error);
+const char *load_why(void); /* why the last load_prepare failed, for people */
 Term prepared_module(const Prepared *pr);
 bool prepared_has_on_load(const Prepared *pr);
 /* Publishes (infallible): current becomes old. The caller has checked that there is no old instance. Takes pr. */

@@ -9,6 +9,15 @@
 #include "vm/load/load_priv.h"
 #include "vm/term/atom.h"
 
+static struct Loads {
+    const char *why; /* why the last load failed: for reports */
+} loads;
+
+const char *load_why(void)
+{
+    return loads.why ? loads.why : "";
+}
+
 bool load_fail(Loader *ld, const char *why)
 {
     if (!ld->why) {
@@ -118,6 +127,7 @@ Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error)
         pr->instance = link_make_instance(&ld);
     } else {
         *error = A_badfile;
+        loads.why = ld.why ? ld.why : "not a .beam file, or of another module";
     }
     loader_free(&ld);
     return pr;

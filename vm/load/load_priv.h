@@ -28,7 +28,18 @@ typedef struct Operand {
 } Operand;
 enum { OPERAND_MAX = 8 };
 
-enum { FRAME_NONE = -1, FRAME_UNKNOWN = -2 }; /* else: number of y registers */
+/* Else: number of y registers. MIXED - n: reached with different frames, of n y registers at least, as compilers share code
+ * that only raises: nothing may return there. */
+enum { FRAME_NONE = -1, FRAME_UNKNOWN = -2, FRAME_MIXED = -3 };
+static inline int frame_registers(int frame) /* y registers that surely exist */
+{
+    return frame >= 0 ? frame : frame <= FRAME_MIXED ? FRAME_MIXED - frame : 0;
+}
+static inline int frame_mix(int a, int b)
+{
+    int n = frame_registers(a) < frame_registers(b) ? frame_registers(a) : frame_registers(b);
+    return a == b ? a : FRAME_MIXED - n;
+}
 #define LABEL_UNBOUND UINT32_MAX
 typedef struct Label {
     uint32_t offset; /* in code words */

@@ -30,7 +30,7 @@ void emit_op(Loader *ld, int spec)
     while (ld->frames.count <= offset / 64) {
         VEC_PUSH(&ld->frames, 0);
     }
-    if (ld->frame >= 0) {
+    if (ld->frame >= 0 || ld->frame <= FRAME_MIXED) {
         ld->frames.at[offset / 64] |= UINT64_C(1) << (offset % 64);
     }
     ld->last = offset;
@@ -56,7 +56,11 @@ static bool label_reached(Loader *ld, uint64_t label)
         l->frame = (int16_t)ld->frame;
         return true;
     }
-    return l->frame == ld->frame || load_fail(ld, "two frames at one label");
+    int16_t mixed = (int16_t)frame_mix(l->frame, ld->frame);
+    if (l->frame != mixed && l->offset == LABEL_UNBOUND) {
+        l->frame = mixed;
+    }
+    return l->frame == mixed || load_fail(ld, "two frames at one label");
 }
 
 bool emit_label(Loader *ld, uint64_t label)
@@ -109,16 +113,17 @@ static bool bind_label(Loader *ld, uint64_t label)
         }
         return true;
     }
-    if (l->frame == FRAME_UNKNOWN) {
-        l->frame = (int16_t)ld->frame;
+    if (l->frame != FRAME_UNKNOWN) {
+        ld->frame = frame_mix(l->frame, ld->frame);
     }
-    return l->frame == ld->frame || load_fail(ld, "two frames at one label");
+    l->frame = (int16_t)ld->frame;
+    return true;
 }
 
 /* --- operands ------------------------------------------------------------------------------------------ */
 static bool y_fits(const Loader *ld, uint64_t y)
 {
-    return ld->frame >= 0 && y < (uint64_t)ld->frame;
+    return y < (uint64_t)frame_registers(ld->frame);
 }
 
 /* A register or constant as a source word; numbers are allowed where a list holds them (not checked here). */
@@ -335,8 +340,6 @@ static bool frame_before(Loader *ld, unsigned generic, const Operand *o)
     case GEN_allocate_zero:
     case GEN_allocate_heap_zero:
     case GEN_call_only:
-    case GEN_call_ext_only:
-        return frame_expect(ld, ld->frame == FRAME_NONE);
     case GEN_return:
         return frame_expect(ld, ld->frame == FRAME_NONE);
     case GEN_deallocate:
@@ -345,7 +348,6 @@ static bool frame_before(Loader *ld, unsigned generic, const Operand *o)
         return frame_expect(ld, ld->frame >= 0 && o[0].value <= (uint64_t)ld->frame &&
                                     o[1].value == (uint64_t)ld->frame - o[0].value);
     case GEN_call_last:
-    case GEN_call_ext_last:
         return frame_expect(ld, ld->frame >= 0 && o[2].value == (uint64_t)ld->frame);
     case GEN_apply_last:
         return frame_expect(ld, ld->frame >= 0 && o[1].value == (uint64_t)ld->frame);
@@ -442,8 +444,20 @@ static bool special_line(Loader *ld, const Operand *o)
     return true;
 }
 
-/* call_ext, call_ext_last, call_ext_only: natives are called in place. A native that never returns may be called
- * without a frame. */
+/* A native call whose frame does not fit: legal where the native never returns (error, throw, ...), because compilers share
+ * such code. If it does return, the instruction behind it raises. */
+static bool call_that_never_returns(Loader *ld, const Operand *import)
+{
+    emit_op(ld, SPEC_call_ext_native);
+    if (!emit_import(ld, import, true)) {
+        return false;
+    }
+    emit_op(ld, SPEC_code_end);
+    ld->frame = FRAME_UNKNOWN;
+    return true;
+}
+
+/* call_ext, call_ext_last, call_ext_only: natives are called in place. */
 static bool special_call_ext(Loader *ld, unsigned generic, const Operand *o)
 {
     if (o[0].tag != OPERAND_NUMBER || o[1].tag != OPERAND_NUMBER || o[1].value >= ld->import_count) {
@@ -453,10 +467,12 @@ static bool special_call_ext(Loader *ld, unsigned generic, const Operand *o)
     if (export_arity(e) != o[0].value) {
         return load_fail(ld, "arity of a call");
     }
-    bool native = e->native != NULL, last = generic == GEN_call_ext_last;
-    bool only = generic == GEN_call_ext_only || (native && ld->frame == FRAME_NONE);
-    if (!only && !frame_expect(ld, ld->frame >= 0)) {
-        return false;
+    bool native = e->native != NULL, last = generic == GEN_call_ext_last, only = generic == GEN_call_ext_only;
+    bool fits = only   ? ld->frame == FRAME_NONE
+                : last ? ld->frame >= 0 && o[2].value == (uint64_t)ld->frame
+                       : ld->frame >= 0;
+    if (!fits) {
+        return native ? call_that_never_returns(ld, &o[1]) : frame_expect(ld, false);
     }
     emit_op(ld, native ? (only ? SPEC_call_ext_native_only : last ? SPEC_call_ext_native_last : SPEC_call_ext_native)
                        : (only ? SPEC_call_ext_only : last ? SPEC_call_ext_last : SPEC_call_ext));
@@ -465,9 +481,6 @@ static bool special_call_ext(Loader *ld, unsigned generic, const Operand *o)
     }
     if (last) {
         emit(ld, o[2].value);
-    }
-    if (only) {
-        ld->frame = FRAME_UNKNOWN;
     }
     return true;
 }
