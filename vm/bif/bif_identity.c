@@ -2,6 +2,7 @@
 /* Natives: pids, ports, references and funs as text; nodes. */
 #include "gen/natives.h"
 #include "vm/proc/monitor.h"
+#include "vm/term/map.h"
 #include "vm/term/print.h"
 
 enum { TEXT_MAX = 2 * ATOM_MAX_BYTES + 64 };
@@ -148,6 +149,36 @@ NATIVE(native_nodes_1)
         return p_badarg(p);
     }
     return this_node ? heap_cons_on(p, A_nonode, NIL) : NIL;
+}
+
+/* nodes(Kinds, #{connection_id => Bool, node_type => Bool}): [{Node, InfoMap}]. */
+NATIVE(native_nodes_2)
+{
+    bool this_node;
+    if (!is_map(a[1]) || node_kinds(a[0], &this_node) == NONVALUE) {
+        return p_badarg(p);
+    }
+    Term id = map_get(a[1], A_connection_id), type = map_get(a[1], A_node_type), kv[4];
+    size_t known = (id != NONVALUE) + (type != NONVALUE), n = 0;
+    if (map_size(a[1]) != known || (id != NONVALUE && !is_boolean(id)) || (type != NONVALUE && !is_boolean(type))) {
+        return p_badarg(p);
+    }
+    if (id == A_true) {
+        kv[n++] = A_connection_id;
+        kv[n++] = A_undefined;
+    }
+    if (type == A_true) {
+        kv[n++] = A_node_type;
+        kv[n++] = A_this;
+    }
+    return this_node ? heap_cons_on(p, heap_tuple2(p, A_nonode, map_from_pairs(p, kv, n / 2)), NIL) : NIL;
+}
+
+/* Becoming distributed is not possible. */
+NATIVE(native_setnode)
+{
+    (void)a;
+    return p_badarg(p);
 }
 
 NATIVE(native_erts_internal_get_creation)
