@@ -149,10 +149,7 @@ static Term external_size(Proc *p, Term t, const EncodeOptions *o)
 {
     EtfBuffer b = {.cut_binaries = true}; /* large binaries need only be counted */
     encode(p, &b, t, o);
-    uint64_t size = b.size;
-    for (size_t i = 0; i < b.cut_count; i++) {
-        size += bitstring_bit_size(b.cuts[i].binary) / 8;
-    }
+    uint64_t size = b.size + b.cut_bytes + b.uncounted;
     vm_free(b.data);
     vm_free(b.cuts);
     return heap_uint64(p, size);
@@ -167,7 +164,10 @@ NATIVE(native_external_size_1)
 NATIVE(native_external_size_2)
 {
     EncodeOptions o;
-    return encode_options(&o, a[1], true) ? external_size(p, a[0], &o) : p_badarg(p);
+    if (!encode_options(&o, a[1], true) || o.minor_version > 1) { /* 2 is not known here in OTP 25 */
+        return p_badarg(p);
+    }
+    return external_size(p, a[0], &o);
 }
 
 /* --- decoding ------------------------------------------------------------------------------------------ */

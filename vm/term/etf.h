@@ -29,6 +29,8 @@ typedef struct EtfBuffer {
     bool cut_binaries;
     EtfCut *cuts;
     size_t cut_count;
+    uint64_t cut_bytes; /* in all of them */
+    size_t uncounted; /* what erlang:external_size says beyond the real size (OTP takes two numbers of a fun as 5 bytes) */
 } EtfBuffer;
 /* Without 131. Terms created for it (sorted keys) are none: nothing is allocated on any heap. */
 void etf_encode(EtfBuffer *b, Term t, unsigned minor_version, bool deterministic);

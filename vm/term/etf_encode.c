@@ -69,6 +69,7 @@ typedef struct Frame {
     Term tail;        /* list: what is left of it */
     MapIter *it;
     Term value; /* map: of the key just written, or NONVALUE */
+    uint64_t cut_bytes; /* fun: at its start */
     void *memory;
 } Frame;
 
@@ -256,6 +257,7 @@ static void put_bits(Encoder *e, Term t)
             e->b->cuts = vm_realloc(e->b->cuts, (i ? i * 2 : 1) * sizeof(EtfCut));
         }
         e->b->cuts[i] = (EtfCut){e->b->size, t};
+        e->b->cut_bytes += n;
         return;
     }
     bits_copy(room(e->b, n), 0, v.base, v.bit_offset, v.bit_size);
@@ -297,6 +299,7 @@ static void put_fun(Encoder *e, Term t)
     put8(e->b, ETF_NEW_FUN);
     Frame *end = push(e, DO_FUN_SIZE);
     end->n = e->b->size;
+    end->cut_bytes = e->b->cut_bytes;
     push_array(e, f->env, n);
     put_number(e->b, 0, 4);
     put8(e->b, fe->arity);
@@ -304,8 +307,10 @@ static void put_fun(Encoder *e, Term t)
     put_number(e->b, fe->index, 4);
     put_number(e->b, n, 4);
     put_atom(e, fe->module);
+    size_t before = e->b->size;
     put_integer(e, make_small(fe->old_index));
     put_integer(e, make_small(fe->old_uniq));
+    e->b->uncounted += 10 - (e->b->size - before);
     put_pid(e, f->creator);
 }
 
@@ -451,7 +456,7 @@ static Term next_term(Encoder *e)
         }
         break;
     case DO_FUN_SIZE:
-        store(e->b->data + f->n, e->b->size - f->n, 4);
+        store(e->b->data + f->n, e->b->size - f->n + e->b->cut_bytes - f->cut_bytes, 4);
         e->count--;
         break;
     case DO_FREE:

@@ -123,7 +123,7 @@ static char *put_scientific(char *o, const Digits *g, int exponent)
     return o + snprintf(o, 8, "%d", exponent);
 }
 
-/* Lengths of the two forms decide which is taken: the shorter, scientific when equal. */
+/* Lengths of the two forms decide which is taken: the shorter, fixed when equal. */
 static bool is_fixed_shorter(const Digits *g)
 {
     int fixed, exponent = g->point - 1;
@@ -135,7 +135,7 @@ static bool is_fixed_shorter(const Digits *g)
     int scientific = (g->count == 1 ? 3 : g->count + 1) + 2 + (exponent < 0);
     int magnitude = exponent < 0 ? -exponent : exponent;
     scientific += (magnitude >= 10) + (magnitude >= 100);
-    return fixed < scientific;
+    return fixed <= scientific;
 }
 
 size_t float_format_short(double d, char *buf)
@@ -164,13 +164,43 @@ size_t float_format_scientific(double d, unsigned decimals, char *buf, size_t ca
     return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 
+/*
+ * OTP's own way for few decimals and moderate sizes: the fraction is scaled in floating point and
+ * rounded half up, so that the last digits can differ from the exact ones. Returns the length.
+ */
+static int format_scaled(double d, unsigned decimals, char *buf, size_t cap)
+{
+    uint64_t scale = 1;
+    for (unsigned i = 0; i < decimals; i++) {
+        scale *= 10;
+    }
+    double magnitude = __builtin_fabs(d);
+    uint64_t whole = (uint64_t)magnitude;
+    double scaled = (magnitude - (double)whole) * (double)scale;
+    uint64_t fraction = (uint64_t)scaled;
+    fraction += scaled - (double)fraction >= 0.5;
+    if (fraction >= scale) {
+        whole++;
+        fraction -= scale;
+    }
+    const char *sign = __builtin_signbit(d) ? "-" : "";
+    if (decimals == 0) {
+        return snprintf(buf, cap, "%s%llu", sign, (unsigned long long)whole);
+    }
+    return snprintf(buf, cap, "%s%llu.%0*llu", sign, (unsigned long long)whole, (int)decimals,
+                    (unsigned long long)fraction);
+}
+
 size_t float_format_decimals(double d, unsigned decimals, bool compact, char *buf, size_t cap)
 {
-    int n = snprintf(buf, cap, "%.*f", (int)decimals, d);
+    enum { MOST_SCALED = 18 };
+    bool scaled = decimals <= MOST_SCALED && __builtin_fabs(d) <= 9007199254740992.0;
+    int n = scaled ? format_scaled(d, decimals, buf, cap)
+                   : snprintf(buf, cap, "%.*f", (int)decimals, d);
     if (n <= 0 || (size_t)n >= cap) {
         return 0;
     }
-    if (compact && decimals > 0) {
+    if (compact && (decimals > 0 || !scaled)) { /* OTP drops zeros of huge whole numbers too */
         while (buf[n - 1] == '0' && buf[n - 2] != '.') {
             n--;
         }
@@ -192,7 +222,7 @@ static size_t float_extent(const uint8_t *s, size_t n)
 {
     size_t i = n > 0 && (s[0] == '-' || s[0] == '+');
     size_t whole = skip_digits(s, n, i);
-    if (whole == i || whole == n || s[whole] != '.') {
+    if (whole == i || whole == n || (s[whole] != '.' && s[whole] != ',')) { /* OTP takes both */
         return 0;
     }
     size_t end = skip_digits(s, n, whole + 1);
@@ -219,6 +249,10 @@ size_t float_parse(const uint8_t *s, size_t n, double *d)
     char local[64], *text = end < sizeof local ? local : vm_alloc(end + 1);
     memcpy(text, s, end);
     text[end] = '\0';
+    char *comma = strchr(text, ',');
+    if (comma) {
+        *comma = '.';
+    }
     *d = strtod(text, NULL);
     if (text != local) {
         vm_free(text);

@@ -85,11 +85,10 @@ static uint32_t add_bits(uint32_t h, Term t)
 
 static uint32_t add_id(uint32_t h, uint64_t number, uint32_t step, uint32_t end)
 {
-    h = add_bytes(h, number, 4, step);
-    if (number >> 32) {
-        h = add_bytes(h, number >> 32, 4, step);
+    if (number >> 32) { /* ports only */
+        h = add_bytes(h, number >> 32, 4, P_EXPORT);
     }
-    return h * end;
+    return add_bytes(h, number, 4, step) * end;
 }
 
 static uint32_t add_immediate(uint32_t h, Term t)

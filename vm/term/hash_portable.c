@@ -229,7 +229,7 @@ static uint32_t phash2_immediate(uint32_t h, Term t)
         uint64_t n = port_number(t);
         return add_pair(h, (uint32_t)n, (uint32_t)(n >> 32), KIND_PORT);
     }
-    return h == 0 ? 3468870702u : add_one(h, 0xfffffffbu, KIND_NIL);
+    return h == 0 ? 3468870702u : add_one(h, 2, KIND_NIL);
 }
 
 static void phash2_fun(Hasher *s, const Fun *f)
