@@ -329,8 +329,8 @@ static bool port_command_message(Port *port, Term command)
     Term owner = port->owner;
     if (command == A_close) {
         Term id = port->id;
-        reply(owner, id, A_closed);
         port_terminate(port, A_normal);
+        reply(owner, id, A_closed);
         return true;
     }
     if (!is_tuple_arity(command, 2)) {
@@ -341,7 +341,7 @@ static bool port_command_message(Port *port, Term command)
         return port_output(port, e[1]);
     }
     if (e[0] == A_connect && is_local_pid(e[1]) && proc_lookup(e[1])) {
-        port_connect(port, e[1]);
+        port->owner = e[1]; /* unlike port_connect/2, makes no link */
         reply(owner, port->id, A_connected);
         return true;
     }
@@ -354,10 +354,15 @@ void port_receive_message(Proc *from, Term id, Term message)
     if (!port) {
         return;
     }
-    bool ok = is_tuple_arity(message, 2) && tuple_elements(message)[0] == port->owner &&
-              port_command_message(port, tuple_elements(message)[1]);
-    if (!ok && from) {
-        signal_exit(id, from->id, A_badsig, false);
+    const Term *e = is_tuple_arity(message, 2) ? tuple_elements(message) : NULL;
+    (void)from;
+    if (e && e[1] == A_close && e[0] != port->owner) {
+        return;
+    }
+    /* The one who is told of bad signals is the connected process, whoever sent them. */
+    Term owner = port->owner;
+    if (!e || e[0] != owner || !port_command_message(port, e[1])) {
+        signal_exit(id, owner, A_badsig, false);
     }
 }
 
