@@ -15,19 +15,19 @@ HOST_LIBS := -l:libgmp.a -l:libpcre2-8.a -l:libz.a -lm -pthread
 
 $(GEN)/atoms.h $(GEN)/atoms.c &: tools/gentab vm/tab/atoms.tab $(ATOM_SOURCES)
 	@mkdir -p $(GEN)
-	tools/gentab atoms $(GEN)/atoms.h $(GEN)/atoms.c vm/tab/atoms.tab $(ATOM_SOURCES)
+	@tools/gentab atoms $(GEN)/atoms.h $(GEN)/atoms.c vm/tab/atoms.tab $(ATOM_SOURCES)
 	@touch $(GEN)/atoms.c
 $(GEN)/natives.h $(GEN)/natives.c &: tools/gentab $(NATIVE_TABS)
 	@mkdir -p $(GEN)
-	tools/gentab natives $(GEN)/natives.h $(GEN)/natives.c core_natives $(NATIVE_TABS)
+	@tools/gentab natives $(GEN)/natives.h $(GEN)/natives.c core_natives $(NATIVE_TABS)
 	@touch $(GEN)/natives.c
 $(GEN)/natives_linux.h $(GEN)/natives_linux.c &: tools/gentab plat/linux/native.tab
 	@mkdir -p $(GEN)
-	tools/gentab natives $(GEN)/natives_linux.h $(GEN)/natives_linux.c linux_natives plat/linux/native.tab
+	@tools/gentab natives $(GEN)/natives_linux.h $(GEN)/natives_linux.c linux_natives plat/linux/native.tab
 	@touch $(GEN)/natives_linux.c
 $(GEN)/ops.h $(GEN)/ops.c &: tools/genops vm/tab/ops.tab
 	@mkdir -p $(GEN)
-	tools/genops $(GEN)/ops.h $(GEN)/ops.c vm/tab/ops.tab
+	@tools/genops $(GEN)/ops.h $(GEN)/ops.c vm/tab/ops.tab
 	@touch $(GEN)/ops.c
 
 # Instruction functions end in tail calls: no frame pointer, no stack protector, so that they stay jumps.
@@ -35,12 +35,15 @@ $(OUT)/vm/ops/%.o: MODE_FLAGS := -fomit-frame-pointer -fno-stack-protector -fopt
 
 $(OUT)/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $(MODE_FLAGS) -c $< -o $@
+	@echo "  CC    $<"
+	@$(CC) $(HOST_CFLAGS) $(MODE_FLAGS) -c $< -o $@
 $(GEN)/%.o: $(GEN)/%.c | $(GEN_H)
-	$(CC) $(HOST_CFLAGS) -c $< -o $@
+	@echo "  CC    $<"
+	@$(CC) $(HOST_CFLAGS) -c $< -o $@
 
 $(OUT)/loom: $(HOST_OBJS)
-	$(CC) $(HOST_CFLAGS) $^ $(HOST_LIBS) -o $@
+	@echo "  LINK  $@"
+	@$(CC) $(HOST_CFLAGS) $^ $(HOST_LIBS) -o $@
 
 build/loom: $(OUT)/loom
 	@mkdir -p build

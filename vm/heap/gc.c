@@ -104,7 +104,7 @@ static Term *gc_scan_object(Gc *g, Term *object)
 static Term *gc_scan(Gc *g, Term *scan, Term *const *end)
 {
     while (scan < *end) {
-        if (is_header(*scan) && *scan != NONVALUE) {
+        if (is_header(*scan)) {
             scan = gc_scan_object(g, scan);
         } else {
             gc_slot(g, scan);
@@ -443,8 +443,8 @@ bool heap_refers_to(Proc *p, const void *start, const void *end)
 
 static void check_object(const Proc *p, const Term *object)
 {
-    if (!is_header(*object) || *object == NONVALUE) {
-        vm_panic("heap check: process %#lx: object at %p has no header: %#lx", (unsigned long)p->id,
+    if (!is_header(*object)) {
+        vm_panic("heap check: process 0x%lx: object at %p has no header: 0x%lx", (unsigned long)p->id,
                  (const void *)object, (unsigned long)*object);
     }
 }
@@ -452,7 +452,7 @@ static void check_object(const Proc *p, const Term *object)
 static void check_words(const Proc *p, const Term *from, const Term *to)
 {
     while (from < to) {
-        if (is_header(*from) && *from != NONVALUE) {
+        if (is_header(*from)) { /* the header of {} is 0, as is NONVALUE: one word either way */
             const Term *end = from + header_object_words(from);
             for (const Term *t = from + 1 + header_raw_words(*from); t < end; t++) {
                 if (is_boxed(*t)) {
