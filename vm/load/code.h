@@ -121,6 +121,8 @@ Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error);
 const char *load_why(void); /* why the last load_prepare failed, for people */
 Term prepared_module(const Prepared *pr);
 bool prepared_has_on_load(const Prepared *pr);
+/* Stack traces will show no lines for it: OTP's preloaded modules have none. */
+void load_forget_lines(Prepared *pr);
 /* Publishes (infallible): current becomes old. The caller has checked that there is no old instance. Takes pr. */
 void load_finish(Prepared *pr);
 /* Publishes the exports of an instance whose on_load succeeded, or drops it. */

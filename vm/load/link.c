@@ -7,6 +7,7 @@
 #include "vm/load/link.h"
 
 #include "vm/load/code_index.h"
+#include "vm/term/atom.h"
 #include "vm/vm.h"
 
 static void link_code(Loader *ld, Instance *in)
@@ -42,9 +43,23 @@ static void link_functions(const Loader *ld, Instance *in)
     in->on_load = ld->on_load >= 0 ? in->functions[ld->on_load].entry : NULL;
 }
 
+/* As in OTP, the modules of the machine itself show no lines in stack traces. */
+static bool is_preloaded(Term module)
+{
+    const VmConfig *config = vm_config();
+    size_t n;
+    const char *name = (const char *)atom_text(module, &n);
+    for (size_t i = 0; i < config->preloaded_count; i++) {
+        if (strcmp(config->preloaded[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void link_lines(const Loader *ld, Instance *in)
 {
-    in->line_count = ld->lines.count;
+    in->line_count = is_preloaded(ld->name) ? 0 : ld->lines.count;
     in->lines = vm_alloc((in->line_count + 1) * sizeof *in->lines);
     for (size_t i = 0; i < in->line_count; i++) {
         LineItem item = ld->line_items[ld->lines.at[i].item];

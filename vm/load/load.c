@@ -149,6 +149,11 @@ void load_discard(Prepared *pr)
     vm_free(pr);
 }
 
+void load_forget_lines(Prepared *pr)
+{
+    pr->instance->line_count = 0;
+}
+
 void load_finish(Prepared *pr)
 {
     Instance *in = pr->instance;

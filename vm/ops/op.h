@@ -54,7 +54,7 @@ typedef int OpResult; /* RunResult */
 #else
 #define OP_MUST_TAIL /* gcc makes a jump of it whenever no local of the function lives in memory: keep it so */
 #endif
-#define GOTO(target)                                    \
+#define GOTO(target)                                                  \
     do {                                                              \
         const Word *to_ = (target);                                   \
         OP_MUST_TAIL return ((OpFn)to_[0])(to_, p, x, E, hp, fcalls); \
@@ -108,16 +108,19 @@ enum { BS_LITTLE = 2, BS_SIGNED = 4, BS_NATIVE = 16 };
 /* Jump to the fail label of operand i. */
 #define FAIL(i) GOTO(LABEL(i))
 
-/* Raise what p_fault() recorded, at this instruction: finds the handler or ends the process (proc/exception.c). */
-#define RAISE()                        \
-    do {                               \
-        OP_SAVE();                     \
+/* Raise what p_fault() recorded, at this instruction: finds the handler or ends the process (proc/exception.c). Helpers may
+ * have allocated since OP_SAVE (the fault's own terms), so the heap top is whichever is further. */
+#define RAISE()                                     \
+    do {                                            \
+        p->hp = hp > p->hp ? hp : p->hp;            \
+        p->stop = E;                                \
+        p->fcalls = fcalls;                         \
         const Word *h_ = exception_raise(p, x, ip); \
-        OP_LOAD();                     \
-        if (!h_) {                     \
-            OP_LEAVE(RUN_EXITED);      \
-        }                              \
-        GOTO(h_);                      \
+        OP_LOAD();                                  \
+        if (!h_) {                                  \
+            OP_LEAVE(RUN_EXITED);                   \
+        }                                           \
+        GOTO(h_);                                   \
     } while (0)
 /* Unwinds to the innermost catch: sets x0..x2, p->stop, and returns its handler; NULL: none, reason in p->fault_reason
  * (already in its final `{Reason, Stacktrace}` form for errors). `ip`: the failing instruction. */
