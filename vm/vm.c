@@ -56,6 +56,7 @@ static void vm_load_preloaded(void)
             size_t n = 0;
             vm_panic("preloaded module %s: %s", file->name, (const char *)atom_text(error, &n));
         }
+        load_forget_lines(pr);
         load_finish(pr);
     }
 }
