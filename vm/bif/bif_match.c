@@ -59,7 +59,7 @@ static Term flag_list(Proc *p, unsigned flags)
 /* {ok, Result, Flags, Warnings} | {error, [{error, String}]} */
 NATIVE(native_match_spec_test)
 {
-    if ((a[2] != A_table && a[2] != A_trace) || (a[2] == A_trace && list_length(a[0]) < 0)) {
+    if ((a[2] != A_table && a[2] != A_trace) || (a[2] == A_trace && !is_list(a[0]))) {
         return p_badarg(p);
     }
     Term errors;

@@ -344,10 +344,11 @@ static void expr_atom(Compiler *c, Use use, Term t)
     }
 }
 
+/* Arguments are evaluated from the last to the first, as in OTP (the order of errors shows it): so they lie on the stack. */
 static void expr_args(Compiler *c, Use use, const Term *args, size_t n)
 {
-    for (size_t i = n; i > 0; i--) {
-        work_add(c, W_EXPR, use, 0, args[i - 1]);
+    for (size_t i = 0; i < n; i++) {
+        work_add(c, W_EXPR, use, 0, args[i]);
     }
 }
 
@@ -357,18 +358,9 @@ static void expr_map(Compiler *c, Term map)
     MapIter it;
     Term key, value;
     map_iter_init(&it, map);
-    size_t from = c->work_count;
     while (map_iter_next(&it, &key, &value)) {
-        work_add(c, W_EXPR, USE_RESULT, 0, value);
         work_add(c, W_EXPR, USE_RESULT, 0, key);
-    }
-    /* The list of work is taken from its end: turn it, pairs in their order, so that later keys win as in the map's. */
-    for (size_t i = from, j = c->work_count; i + 2 < j; i += 2, j -= 2) {
-        Work k = c->work[i], v = c->work[i + 1];
-        c->work[i] = c->work[j - 2];
-        c->work[i + 1] = c->work[j - 1];
-        c->work[j - 2] = k;
-        c->work[j - 1] = v;
+        work_add(c, W_EXPR, USE_RESULT, 0, value);
     }
 }
 

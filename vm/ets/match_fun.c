@@ -158,11 +158,11 @@ static Term f_is_map_key(Proc *p, const Term *a)
 static Term f_is_record(Proc *p, const Term *a)
 {
     UNUSED_P;
-    if (!is_atom(a[1]) || !is_small(a[2]) || small_value(a[2]) < 1) {
+    if (!is_atom(a[1]) || !is_small(a[2]) || small_value(a[2]) < 0) {
         return NONVALUE;
     }
     return make_boolean(is_tuple(a[0]) && tuple_arity(a[0]) == (size_t)small_value(a[2]) &&
-                        tuple_elements(a[0])[0] == a[1]);
+                        a[2] != make_small(0) && tuple_elements(a[0])[0] == a[1]);
 }
 
 static const MatchFunction functions[] = {

@@ -53,24 +53,23 @@ static bool same_value(Term pattern, Term expr)
     return same;
 }
 
-/* {element, KeyPos, '$_'} or {element, KeyPos, Var} where Var is the whole head. */
-static bool takes_key(Term expr, Term head, unsigned keypos)
+/* {element, KeyPos, '$_'} */
+static bool takes_key(Term expr, unsigned keypos)
 {
     if (!is_tuple_arity(expr, 3)) {
         return false;
     }
     const Term *e = tuple_elements(expr);
-    return e[0] == A_element && e[1] == make_small(keypos) &&
-           (e[2] == A_dollar_underscore || (match_variable(head) >= 0 && e[2] == head));
+    return e[0] == A_element && e[1] == make_small(keypos) && e[2] == A_dollar_underscore;
 }
 
+/* OTP's rule, so that what it refuses is refused: one expression, and one whose key can be seen to be the head's. */
 static bool clause_keeps_key(const MatchClause *k, unsigned keypos)
 {
-    Term head = k->head_term, last = k->body_term;
-    while (is_cons(cons_tail(last))) {
-        last = cons_tail(last);
+    Term head = k->head_term, value = cons_head(k->body_term);
+    if (is_cons(cons_tail(k->body_term))) {
+        return false;
     }
-    Term value = cons_head(last);
     if (value == A_dollar_underscore) {
         return true;
     }
@@ -82,15 +81,12 @@ static bool clause_keeps_key(const MatchClause *k, unsigned keypos)
         made = tuple_elements(value)[1];
         literal = true;
     }
-    if (made == NONVALUE || tuple_arity(made) < keypos) {
+    if (made == NONVALUE || tuple_arity(made) < keypos || !is_tuple(head) || tuple_arity(head) < keypos) {
         return false;
     }
     Term expr = tuple_elements(made)[keypos - 1];
-    if (!literal && takes_key(expr, head, keypos)) {
+    if (!literal && takes_key(expr, keypos)) {
         return true;
-    }
-    if (!is_tuple(head) || tuple_arity(head) < keypos) {
-        return false;
     }
     Term key = tuple_elements(head)[keypos - 1];
     return literal ? match_is_ground(key) && term_identical(key, expr) : same_value(key, expr);

@@ -30,9 +30,9 @@ typedef enum MatchOp {
     M_PUSH_ALL,       /* list of n slots from order[t] */
     M_PUSH_ALL_COPY,
     M_CONS,           /* tail on top, head below */
-    M_TUPLE,          /* of the n topmost */
-    M_MAP,            /* of the 2n topmost */
-    M_CALL,           /* function t of n arguments */
+    M_TUPLE,          /* of the n topmost, the first on top */
+    M_MAP,            /* of the 2n topmost, likewise */
+    M_CALL,           /* function t of n arguments, likewise */
     M_NATIVE,         /* native function at t, n arguments */
     M_COPY,           /* the top becomes its copy */
     M_AND,            /* of n booleans */

@@ -136,11 +136,6 @@ static Term push_all(MatchRun *r, const uint32_t *order, size_t n)
     return list;
 }
 
-static Term make_tuple(MatchRun *r, const Term *elements, size_t n)
-{
-    return heap_tuple(r->p, n, elements);
-}
-
 static Term fold_booleans(const Term *a, size_t n, bool all)
 {
     bool v = all;
@@ -218,7 +213,17 @@ static Term run_action(MatchRun *r, MatchAction action, unsigned n, const Term *
     return fn ? fn(r->p, n, args) : NONVALUE;
 }
 
-/* The value of one instruction with n operands at `a`. NONVALUE: it failed. */
+/* Arguments lie last to first. */
+static void turn(Term *a, size_t n)
+{
+    for (size_t i = 0; i + 1 < n; i++, n--) {
+        Term t = a[i];
+        a[i] = a[n - 1];
+        a[n - 1] = t;
+    }
+}
+
+/* The value of one instruction with its operands at `a`. NONVALUE: it failed. */
 static Term run_value(MatchRun *r, const MatchInstr *in, Term *a)
 {
     switch ((MatchOp)in->op) {
@@ -240,12 +245,16 @@ static Term run_value(MatchRun *r, const MatchInstr *in, Term *a)
     case M_CONS:
         return heap_cons_on(r->p, a[0], a[1]);
     case M_TUPLE:
-        return make_tuple(r, a, in->n);
+        turn(a, in->n);
+        return heap_tuple(r->p, in->n, a);
     case M_MAP:
+        turn(a, 2 * (size_t)in->n);
         return map_from_pairs(r->p, a, in->n);
     case M_CALL:
+        turn(a, in->n);
         return ((const MatchFunction *)(uintptr_t)in->t)->fn(r->p, a);
     case M_NATIVE:
+        turn(a, in->n);
         return run_native(r, (const NativeRow *)(uintptr_t)in->t, a);
     case M_COPY:
         return copy_term(r, a[0]);
@@ -253,6 +262,7 @@ static Term run_value(MatchRun *r, const MatchInstr *in, Term *a)
     case M_OR:
         return fold_booleans(a, in->n, in->op == M_AND);
     case M_ACTION:
+        turn(a, in->n);
         return run_action(r, (MatchAction)in->t, in->n, a);
     case M_RETURN_TRACE:
         r->flags |= MATCH_RETURN_TRACE;
