@@ -31,12 +31,12 @@ void heap_init(Proc *p, size_t min_words)
 
 void heap_free_all(Proc *p)
 {
+    off_heap_release(&p->off_heap); /* first: the list runs through the fragments */
     while (p->frags) {
         HeapFrag *f = p->frags;
         p->frags = f->next;
         frag_free(f);
     }
-    off_heap_release(&p->off_heap);
     vm_free(p->heap);
     vm_free(p->old_heap);
     p->heap = p->hp = p->stop = p->stack_end = p->high_water = NULL;
