@@ -271,7 +271,7 @@ NATIVE(native_decode_packet)
     } else if (type >= PACKET_HTTP) {
         packet = packet_http(p, type, s, (size_t)size);
     } else {
-        packet = binary_sub(p, a[1], header * 8, ((size_t)size - header) * 8);
+        packet = binary_sub(p, a[1], header * 8, ((size_t)size - header - packet_padding(type, s)) * 8);
     }
     Term rest = binary_sub(p, a[1], (size_t)size * 8, bits - (size_t)size * 8);
     return heap_tuple3(p, A_ok, packet, rest);

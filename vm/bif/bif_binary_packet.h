@@ -32,5 +32,10 @@ enum { PACKET_MORE = 0, PACKET_INVALID = -1 };
 /* Bytes of the first packet in s[0..n), header included: may be more than n. PACKET_MORE: not known yet. *header: bytes
  * at its start that are not delivered. */
 int64_t packet_length(PacketType type, const uint8_t *s, size_t n, const PacketOptions *o, size_t *header);
+/* Bytes at the end of a whole packet that are not delivered. */
+static inline size_t packet_padding(PacketType type, const uint8_t *s)
+{
+    return type == PACKET_FCGI ? s[6] : 0;
+}
 /* The term that an HTTP packet (a whole line) stands for. */
 Term packet_http(Proc *p, PacketType type, const uint8_t *s, size_t n);

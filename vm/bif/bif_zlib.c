@@ -378,7 +378,7 @@ static int codec_run(Stream *s, Codec codec, size_t limit, int flush)
     while (r == Z_OK && s->input.size > 0 && done < limit && s->z.avail_out > 0) {
         const BytePiece *head = s->input.first;
         size_t n = head->size < limit - done ? head->size : limit - done;
-        r = codec_step(s, codec, head->data, n, n == s->input.size ? flush : Z_NO_FLUSH, &used);
+        r = codec_step(s, codec, head->data, n, Z_NO_FLUSH, &used);
         queue_skip(&s->input, used);
         done += used;
         if (r == Z_BUF_ERROR) {
