@@ -54,7 +54,7 @@ bool signal_push(Proc *to, Signal *s)
             signal_free(s);
             return false;
         }
-        s->head.next = &old->head;
+        s->head.next = (Message *)old; /* head is the first member; old may be NULL */
     } while (!__atomic_compare_exchange_n(&to->in, &old, s, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     sched_ready(to);
     return true;
@@ -76,7 +76,7 @@ static Signal *signal_take_all(Proc *p, Signal *mark)
     Signal *newest = __atomic_exchange_n(&p->in, mark, __ATOMIC_ACQUIRE), *oldest = NULL;
     while (newest && newest != SIGNALS_CLOSED) {
         Signal *before = signal_next(newest);
-        newest->head.next = &oldest->head;
+        newest->head.next = (Message *)oldest;
         oldest = newest;
         newest = before;
     }
