@@ -111,7 +111,7 @@ static void open_bundle(void)
 static void log_memory(void)
 {
     HeapStats stats;
-    heap_stats(&stats);
+    kheap_stats(&stats);
     klog("heap: %zu MiB free", stats.free_bytes >> 20);
 }
 
@@ -149,7 +149,7 @@ _Noreturn void kernel_main(uint64_t info_phys)
     gdt_guard_stacks();                  /* guard pages under interrupt stacks */
     acpi_init(kernel.info.rsdp);         /* what hardware there is */
     irq_init();                          /* interrupt controllers, all lines masked */
-    clock_init(kernel.info.handover_tsc); /* time; log lines are stamped from here on */
+    clock_start(kernel.info.handover_tsc); /* time; log lines are stamped from here on */
     rtc_init();                          /* wall clock */
     log_memory();
     screen_init(&kernel.info.fb);        /* splash, log on the screen */

@@ -96,12 +96,12 @@ static const char *check_heap(void)
         slots[s].mem = mem;
         slots[s].size = size;
     }
-    heap_check();
+    kheap_check();
     for (unsigned s = 0; s < HEAP_SLOTS; s++) {
         kfree(slots[s].mem);
         slots[s].mem = NULL;
     }
-    heap_check();
+    kheap_check();
     return before - phys_free_pages() < 32 * 16 ? NULL : "pages were lost"; /* a slab of each class may stay */
 }
 

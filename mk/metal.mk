@@ -42,6 +42,61 @@ $(METAL)/bare.first.elf: $(KERNEL_OBJS) kernel/kernel.ld
 build/kernel-bare.elf: $(METAL)/bare.first.elf $(METAL)/bare.syms.o
 	$(METAL_LINK) $(KERNEL_OBJS) $(METAL)/bare.syms.o $(MUSL_LIBC) -lgcc -o $@
 
+# --- the kernel with the virtual machine
+METAL_SRC := $(wildcard plat/metal/*.c)
+METAL_GEN_C := $(GEN)/atoms.c $(GEN)/natives.c $(GEN)/ops.c $(METAL)/gen/natives_metal.c
+METAL_OBJS := $(KERNEL_OBJS) $(patsubst %.c,$(METAL)/%.o,$(VM_SRC) $(METAL_SRC)) \
+        $(patsubst %.c,$(METAL)/gen/%.o,$(notdir $(METAL_GEN_C)))
+METAL_LIBS := -l:libgmp.a -l:libpcre2-8.a -l:libz.a $(MUSL_LIBC) -lgcc
+
+$(METAL)/gen/natives_metal.h $(METAL)/gen/natives_metal.c &: tools/gentab plat/metal/native.tab
+	@mkdir -p $(METAL)/gen
+	tools/gentab natives $(METAL)/gen/natives_metal.h $(METAL)/gen/natives_metal.c metal_natives plat/metal/native.tab
+	@touch $(METAL)/gen/natives_metal.c
+$(METAL)/gen/natives_metal.o: $(METAL)/gen/natives_metal.c | $(GEN_H)
+	$(CC) $(METAL_CFLAGS) -I$(METAL) -I$(OUT) -c $< -o $@
+$(METAL)/gen/%.o: $(GEN)/%.c | $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(METAL_CFLAGS) -I$(METAL) -I$(OUT) -c $< -o $@
+$(METAL)/vm/ops/%.o: METAL_FLAGS := -fomit-frame-pointer -foptimize-sibling-calls -Wno-missing-prototypes
+
+$(METAL)/loom.first.elf: $(METAL_OBJS) kernel/kernel.ld
+	$(METAL_LINK) $(METAL_OBJS) $(METAL_LIBS) -o $@
+build/kernel.elf: $(METAL)/loom.first.elf $(METAL)/loom.syms.o
+	$(METAL_LINK) $(METAL_OBJS) $(METAL)/loom.syms.o $(METAL_LIBS) -o $@
+
+# --- the bundle and the disk image
+OTP_APPS := kernel stdlib compiler
+PRELOADED := erl_init init erl_prim_loader erlang erts_internal prim_buffer prim_eval prim_inet prim_zip zlib \
+        erts_code_purger erts_dirty_process_signal_handler erts_literal_area_collector erl_tracer atomics counters \
+        persistent_term
+OTP_DIRS = $(foreach a,$(OTP_APPS),$(lastword $(sort $(wildcard $(OTP_ROOT)/lib/$(a)-*))))
+ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam $(OTP_ROOT)/lib/erts-*/ebin/init.beam))))
+
+# mk/os.mk comes later, so its lists are expanded when the rules run.
+.SECONDEXPANSION:
+$(METAL)/bundle.list: mk/metal.mk $$(OS_BEAMS) $$(OS_APP_FILES)
+	@mkdir -p $(@D)
+	@{ for m in $(PRELOADED); do echo "erts/ebin/$$m.beam=$(ERTS_EBIN)$$m.beam"; done; \
+	   echo "erts/ebin/prim_file.beam=build/os/loom_prim/ebin/prim_file.beam"; \
+	   for d in $(OTP_DIRS); do echo "lib/$${d##*/}/ebin=$$d/ebin"; done; \
+	   for f in $(filter-out %/prim_file.beam,$(OS_BEAMS)) $(OS_APP_FILES); do echo "$${f#build/}=$$f"; done; \
+	   echo "bin/loom.boot=build/os/loom.boot"; } > $@
+build/boot.pak: $(METAL)/mkpak $(METAL)/bundle.list $$(OS_BEAMS) $$(OS_APP_FILES) build/os/loom.boot
+	$(METAL)/mkpak -o $@ -l $(METAL)/bundle.list
+CMDLINE ?=
+build/loom.img: build/BOOTX64.EFI build/kernel.elf build/boot.pak tools/mkimg
+	tools/mkimg -l build/BOOTX64.EFI -k build/kernel.elf -p build/boot.pak -c '$(CMDLINE)' -o $@
+
+.PHONY: metal run run-fast test-boot
+metal: build/loom.img ## the bootable disk image build/loom.img and all in it
+run: build/loom.img ## boot Loom in QEMU through UEFI firmware, serial line on the terminal (Ctrl-A X ends)
+	tools/qemu uefi
+run-fast: build/kernel.elf build/boot.pak ## boot kernel and bundle directly, without firmware
+	tools/qemu fast
+test-boot: kernel-bare ## boot the kernel alone in good, damaged and crashing states
+	tests/boot/run
+
 $(METAL)/mkpak: tools/mkpak.c lib/bundle.c lib/sha256.c lib/bundle.h lib/sha256.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) -MF $@.d -O2 tools/mkpak.c lib/bundle.c lib/sha256.c -o $@
@@ -50,8 +105,8 @@ $(METAL)/mkpak: tools/mkpak.c lib/bundle.c lib/sha256.c lib/bundle.h lib/sha256.
 .SECONDARY:
 kernel-bare: build/kernel-bare.elf build/BOOTX64.EFI $(METAL)/mkpak ## the kernel without the virtual machine, for its tests
 
--include $(BOOT_OBJS:.obj=.d) $(KERNEL_OBJS:.o=.d)
+-include $(BOOT_OBJS:.obj=.d) $(METAL_OBJS:.o=.d)
 
-$(METAL)/%.o: %.c | $(GEN_H)
+$(METAL)/%.o: %.c | $(GEN_H) $(METAL)/gen/natives_metal.h
 	@mkdir -p $(@D)
 	$(CC) $(METAL_CFLAGS) $(METAL_FLAGS) -I$(METAL) -I$(OUT) -c $< -o $@

@@ -281,14 +281,14 @@ void *krealloc(void *mem, size_t bytes)
     return fresh;
 }
 
-void heap_stats(HeapStats *stats)
+void kheap_stats(HeapStats *stats)
 {
     *stats = heap.stats;
     stats->total_bytes = phys_total_pages() * PAGE_SIZE;
     stats->free_bytes = phys_free_pages() * PAGE_SIZE;
 }
 
-void heap_check(void)
+void kheap_check(void)
 {
     for (unsigned c = 0; heap.ready && c < CLASS_COUNT; c++) {
         for (Slab *s = heap.rings[c].next; s != &heap.rings[c]; s = s->next) {

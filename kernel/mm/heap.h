@@ -26,6 +26,6 @@ typedef struct HeapStats {
     size_t total_bytes, free_bytes; /* whole pages */
     size_t slab_pages, run_pages, area_pages;
 } HeapStats;
-void heap_stats(HeapStats *stats);
+void kheap_stats(HeapStats *stats);
 /* Checks all lists; panics on a fault. */
-void heap_check(void);
+void kheap_check(void);

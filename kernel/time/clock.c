@@ -114,7 +114,7 @@ static void measure(void)
 
 static uint64_t ticks(void) { return clock.use_hpet ? clock.hpet[HPET_COUNTER] : tsc_read(); }
 
-void clock_init(uint64_t handover_tsc)
+void clock_start(uint64_t handover_tsc)
 {
     reference_start();
     measure();

@@ -10,7 +10,7 @@
 #include "lib/cstd.h"
 
 /* Needs acpi_init and irq_init. */
-void clock_init(uint64_t handover_tsc);
+void clock_start(uint64_t handover_tsc);
 bool clock_is_ready(void);
 int64_t clock_now_ns(void);
 /* What was measured, in Hz. */

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See caps.h. A death is not signalled to the platform: owners are looked up at every poll and before every grant, so that a
+ * dead driver's interrupts are masked within a slice and its restarted self finds its hardware free.
+ */
+#include "plat/metal/caps.h"
+
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/paging.h"
+#include "kernel/console/screen.h"
+#include "kernel/irq/irq.h"
+#include "kernel/main.h"
+#include "kernel/mm/phys.h"
+#include "plat/metal/metal.h"
+#include "vm/proc/proc.h"
+
+enum { MMIO_WINDOWS = 256, PCI_ADDRESS = 0xcf8, PCI_DATA = 0xcfc, PCI_COMMAND = 4, PCI_BUS_MASTER = 4 };
+
+/* Device windows stay mapped for ever and are found again when a driver restarts. */
+typedef struct Window {
+    uint64_t phys, size;
+    uint8_t *mem;
+} Window;
+
+static struct Caps {
+    Cap *live;
+    Cap *by_vector[256];
+    Window windows[MMIO_WINDOWS];
+    unsigned window_count;
+} caps;
+
+/* --- PCI configuration ---------------------------------------------------------------------------------- */
+uint32_t pci_config_read(uint64_t where, unsigned offset, unsigned width)
+{
+    io_out32(PCI_ADDRESS, 0x80000000u | (uint32_t)where << 8 | (offset & 0xfc));
+    uint32_t word = io_in32(PCI_DATA) >> (offset & 3) * 8;
+    return width == 32 ? word : word & ((1u << width) - 1);
+}
+
+void pci_config_write(uint64_t where, unsigned offset, unsigned width, uint32_t value)
+{
+    io_out32(PCI_ADDRESS, 0x80000000u | (uint32_t)where << 8 | (offset & 0xfc));
+    uint16_t port = (uint16_t)(PCI_DATA + (offset & 3));
+    if (width == 8) {
+        io_out8(port, (uint8_t)value);
+    } else if (width == 16) {
+        io_out16(port, (uint16_t)value);
+    } else {
+        io_out32(port, value);
+    }
+}
+
+/* --- ends -------------------------------------------------------------------------------------------------- */
+static void stop_interrupts(Cap *cap)
+{
+    if (cap->kind == CAP_IRQ) {
+        irq_detach(cap->vector);
+        caps.by_vector[cap->vector] = NULL;
+        cap->subscribed = false;
+    }
+}
+
+static void stop_bus_master(Cap *cap)
+{
+    if (cap->kind == CAP_PCI) {
+        uint32_t command = pci_config_read(cap->base, PCI_COMMAND, 16);
+        pci_config_write(cap->base, PCI_COMMAND, 16, command & ~(uint32_t)PCI_BUS_MASTER);
+    }
+}
+
+static void give_back(Cap *cap)
+{
+    if (cap->kind == CAP_DMA) {
+        phys_free(cap->mem);
+    } else if (cap->kind == CAP_FRAMEBUFFER) {
+        screen_set_owned(false);
+    }
+    cap->live = false;
+}
+
+static void unlink_cap(const Cap *cap)
+{
+    for (Cap **at = &caps.live; *at != NULL; at = &(*at)->next) {
+        if (*at == cap) {
+            *at = cap->next;
+            return;
+        }
+    }
+}
+
+void cap_revoke(Cap *cap)
+{
+    if (cap->live) {
+        stop_interrupts(cap);
+        stop_bus_master(cap);
+        give_back(cap);
+        unlink_cap(cap);
+    }
+}
+
+/* The order is the point: a device must be silent and off the bus before its memory is somebody else's. */
+static void revoke_all_of(Term owner)
+{
+    for (Cap *c = caps.live; c != NULL; c = c->next) {
+        if (c->owner == owner) {
+            stop_interrupts(c);
+        }
+    }
+    for (Cap *c = caps.live; c != NULL; c = c->next) {
+        if (c->owner == owner) {
+            stop_bus_master(c);
+        }
+    }
+    for (Cap **at = &caps.live; *at != NULL;) {
+        Cap *c = *at;
+        if (c->owner == owner) {
+            give_back(c);
+            *at = c->next;
+        } else {
+            at = &c->next;
+        }
+    }
+}
+
+void caps_sweep(void)
+{
+    for (Cap *c = caps.live; c != NULL;) {
+        if (is_alive(c->owner)) {
+            c = c->next;
+        } else {
+            revoke_all_of(c->owner);
+            c = caps.live;
+        }
+    }
+}
+
+/* --- grants ----------------------------------------------------------------------------------------------- */
+static bool overlaps(const Cap *a, const Cap *b)
+{
+    if (a->kind != b->kind || a->kind == CAP_DMA || (a->kind == CAP_IRQ && (a->is_message || b->is_message))) {
+        return false;
+    }
+    if (a->kind == CAP_ROOT || a->kind == CAP_FRAMEBUFFER) {
+        return true;
+    }
+    return a->base < b->base + b->size && b->base < a->base + a->size;
+}
+
+static bool is_taken(const Cap *wish)
+{
+    for (const Cap *c = caps.live; c != NULL; c = c->next) {
+        if (overlaps(c, wish)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Device memory only: a window over RAM would be a way around every wall there is. */
+static bool is_device_memory(uint64_t base, uint64_t size)
+{
+    const BootInfo *info = kernel_boot_info();
+    if (size == 0 || base + size < base || base + size > UINT64_C(1) << 52) {
+        return false;
+    }
+    for (uint32_t i = 0; i < info->memory_count; i++) {
+        const BootMemory *m = &info->memory[i];
+        if (m->type != BOOT_RESERVED && base < m->base + m->size && m->base < base + size) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint8_t *window_of(uint64_t phys, uint64_t size)
+{
+    for (unsigned i = 0; i < caps.window_count; i++) {
+        if (caps.windows[i].phys == phys && caps.windows[i].size == size) {
+            return caps.windows[i].mem;
+        }
+    }
+    if (caps.window_count == MMIO_WINDOWS) {
+        return NULL;
+    }
+    uint8_t *mem = window_map(phys, size, MAP_WRITE | MAP_UNCACHED);
+    if (mem != NULL) {
+        caps.windows[caps.window_count++] = (Window){phys, size, mem};
+    }
+    return mem;
+}
+
+static GrantResult take_dma(Cap *cap)
+{
+    size_t pages = (size_t)((cap->size + PAGE_SIZE - 1) / PAGE_SIZE);
+    cap->mem = phys_alloc(pages);
+    if (cap->mem == NULL) {
+        return GRANT_NO_MEMORY;
+    }
+    memset(cap->mem, 0, pages * PAGE_SIZE);
+    cap->base = virt_to_phys(cap->mem);
+    return GRANT_OK;
+}
+
+static GrantResult take_irq(Cap *cap, int trigger)
+{
+    int vector = cap->is_message ? irq_attach_message(&cap->message_address, &cap->message_data)
+                                 : irq_attach_line((uint32_t)cap->base, (IrqTrigger)trigger);
+    if (vector < 0) {
+        return GRANT_NO_DEVICE;
+    }
+    cap->vector = (unsigned)vector;
+    caps.by_vector[vector] = cap;
+    return GRANT_OK;
+}
+
+static GrantResult take_hardware(Cap *cap, int trigger)
+{
+    switch (cap->kind) {
+    case CAP_MMIO:
+        if (!is_device_memory(cap->base, cap->size)) {
+            return GRANT_NO_DEVICE;
+        }
+        cap->mem = window_of(cap->base, cap->size);
+        return cap->mem != NULL ? GRANT_OK : GRANT_NO_MEMORY;
+    case CAP_DMA: return take_dma(cap);
+    case CAP_IRQ: return take_irq(cap, trigger);
+    case CAP_PCI: return pci_config_read(cap->base, 0, 16) != 0xffff ? GRANT_OK : GRANT_NO_DEVICE;
+    case CAP_FRAMEBUFFER:
+        if (!screen_exists()) {
+            return GRANT_NO_DEVICE;
+        }
+        screen_set_owned(true);
+        return GRANT_OK;
+    case CAP_ROOT:
+    case CAP_PORTS: break;
+    }
+    return GRANT_OK;
+}
+
+GrantResult cap_grant(const Cap *wish, int trigger, Cap **cap)
+{
+    caps_sweep();
+    if (is_taken(wish)) {
+        return GRANT_TAKEN;
+    }
+    Cap *c = vm_alloc(sizeof *c);
+    *c = *wish;
+    GrantResult result = take_hardware(c, trigger);
+    if (result != GRANT_OK) {
+        vm_free(c);
+        return result;
+    }
+    c->live = true;
+    c->next = caps.live;
+    caps.live = c;
+    *cap = c;
+    return GRANT_OK;
+}
+
+Term caps_root_owner(void)
+{
+    for (const Cap *c = caps.live; c != NULL; c = c->next) {
+        if (c->kind == CAP_ROOT) {
+            return c->owner;
+        }
+    }
+    return NONVALUE;
+}
+
+/* --- references ----------------------------------------------------------------------------------------------- */
+static void destroy(Magic *m)
+{
+    cap_revoke(m->data);
+    vm_free(m->data);
+}
+
+static const MagicKind cap_kind = {.name = "capability", .destroy = destroy};
+
+Term cap_ref(Proc *p, Cap *cap)
+{
+    return heap_magic_ref(p, magic_new(&cap_kind, cap));
+}
+
+Cap *cap_any(Term t)
+{
+    Magic *m = magic_of(t, &cap_kind);
+    return m != NULL ? m->data : NULL;
+}
+
+Cap *cap_of(const Proc *p, Term t, CapKind kind)
+{
+    Cap *c = cap_any(t);
+    return c != NULL && c->live && c->kind == kind && c->owner == p->id ? c : NULL;
+}
+
+Cap *cap_of_vector(unsigned vector)
+{
+    Cap *c = caps.by_vector[vector];
+    return c != NULL && c->live && c->subscribed ? c : NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the bare-metal platform share.
+ *
+ *     main.c      the kernel is up: files of the bundle and command line -> VmConfig -> vm_main
+ *     plat.c      vm/plat.h over the kernel
+ *     poll.c      interrupts -> messages; idling
+ *     caps.c      capabilities: who may touch which hardware, and what happens when an owner dies
+ *     hw_*.c      natives of the module loom_hw
+ *     ports.c     port drivers that are Erlang processes, and the module loom_port
+ *     files.c     the module loom_bundle
+ *     libc.c      what the C libraries in the image need and no operating system gives
+ *
+ * Comes from: kernel/main.c. Goes to: vm/.
+ */
+#pragma once
+
+#include "vm/heap/heap.h"
+#include "vm/plat.h"
+
+/* A term for another process, built in a fragment: reserve enough words, build at *hp, then send. */
+typedef struct Letter {
+    HeapFrag *frag;
+    Term *hp;
+} Letter;
+Letter letter_new(size_t words);
+/* A binary with these bytes; LETTER_BINARY_WORDS(n). */
+#define LETTER_BINARY_WORDS(n) ((n) <= HEAP_BIN_MAX ? HEAP_BIN_WORDS(n) : (size_t)REFC_BIN_WORDS)
+Term letter_binary(Letter *l, const void *bytes, size_t n);
+Term letter_tuple(Letter *l, size_t n, const Term *elements); /* n + 1 words */
+void letter_send(Letter *l, Term pid, Term message);
+
+/* True if that process lives. */
+bool is_alive(Term pid);
+
+/* Sends what arrived in the interrupt ring. True if something did. In poll.c. */
+bool poll_interrupts(void);
+/* Nanoseconds spent halted. */
+int64_t poll_idle_ns(void);

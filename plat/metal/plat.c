@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vm/plat.h over the kernel: memory, time, randomness, ends. Events are in poll.c. */
+#include "vm/plat.h"
+
+#include "gen/natives_metal.h"
+#include "kernel/acpi/acpi.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/log.h"
+#include "kernel/mm/area.h"
+#include "kernel/mm/heap.h"
+#include "kernel/panic/panic.h"
+#include "kernel/power.h"
+#include "kernel/time/clock.h"
+#include "plat/metal/metal.h"
+#include "plat/metal/ports.h"
+
+static struct Random {
+    uint64_t state; /* mixed into what the processor gives, and the only source where it gives nothing */
+} entropy;
+
+void *plat_alloc(size_t bytes) { return kmalloc(bytes != 0 ? bytes : 1); }
+void *plat_realloc(void *mem, size_t bytes) { return krealloc(mem, bytes != 0 ? bytes : 1); }
+void plat_free(void *mem) { kfree(mem); }
+void *plat_reserve(size_t bytes) { return area_reserve(bytes); }
+bool plat_commit(void *start, size_t bytes) { return area_commit(start, bytes); }
+
+int64_t plat_monotonic_ns(void) { return clock_now_ns(); }
+int64_t plat_wall_ns(void) { return rtc_wall_ns(); }
+int64_t plat_cpu_ns(void) { return clock_now_ns() - poll_idle_ns(); }
+
+/* There is no time zone: local time is UTC. */
+int plat_utc_offset(int64_t utc_seconds)
+{
+    (void)utc_seconds;
+    return 0;
+}
+
+int64_t plat_local_to_utc(int64_t local_seconds, int dst)
+{
+    (void)dst;
+    return local_seconds;
+}
+
+/* RDRAND where there is one. The time stamp counter, through a 64-bit mix, makes the rest differ from run to run; it is
+ * no source for keys. */
+static uint64_t random_word(void)
+{
+    uint64_t word = 0;
+    cpu_random(&word);
+    entropy.state += tsc_read() * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0xd1b54a32d192ed03);
+    uint64_t mix = entropy.state;
+    mix = (mix ^ mix >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mix = (mix ^ mix >> 27) * UINT64_C(0x94d049bb133111eb);
+    return word ^ mix ^ mix >> 31;
+}
+
+void plat_random(void *buf, size_t n)
+{
+    uint8_t *at = buf;
+    while (n > 0) {
+        uint64_t word = random_word();
+        size_t part = n < sizeof word ? n : sizeof word;
+        memcpy(at, &word, part);
+        at += part;
+        n -= part;
+    }
+}
+
+void plat_log(const char *text, size_t n) { log_write(text, n); }
+
+/* 0 is a power-off. Any other status is one too, for people; under test it leaves QEMU with a failing status. */
+_Noreturn void plat_halt(int status)
+{
+    if (status == 0) {
+        klog("halt");
+        power_off();
+    }
+    klog("halt: status %d", status);
+    power_test_exit(false);
+}
+
+_Noreturn void plat_panic(void) { panic_here(); }
+
+const NativeRow *plat_natives(void) { return metal_natives; }
+const struct PortDriver *const *plat_port_drivers(void) { return ports_drivers(); }
+
+void plat_info(PlatInfo *info)
+{
+    *info = (PlatInfo){.os_family = "unix", .os_name = "loom", .version = {0, 1, 0}, .cpus = acpi_info()->cpu_count};
+}
