@@ -96,7 +96,7 @@ pread(_, _, _) -> {error, badarg}.
 
 pread(Fd, Places) -> pread_all(Fd, Places, []).
 
-pread_all(_Fd, [], Done) -> {ok, lists:reverse(Done)};
+pread_all(_Fd, [], Done) -> {ok, lists:reverse(Done, [])};
 pread_all(Fd, [{Offset, Size} | Rest], Done) ->
     case pread(Fd, Offset, Size) of
         {ok, Bin} -> pread_all(Fd, Rest, [Bin | Done]);
@@ -212,7 +212,7 @@ read_link(Name) ->
     end.
 read_link_all(Name) -> read_link(Name).
 
-get_cwd() -> {ok, unicode:characters_to_list(cwd())}.
+get_cwd() -> {ok, unicode:characters_to_list(cwd(), utf8)}.
 get_cwd(_Drive) -> {error, enotsup}.
 
 set_cwd(Name) ->
@@ -231,7 +231,7 @@ cwd() -> persistent_term:get(?CWD, <<"/">>).
 
 -spec path(file:name_all()) -> path().
 path(Name) ->
-    Bin = case unicode:characters_to_binary(Name) of
+    Bin = case unicode:characters_to_binary(Name, utf8) of
         B when is_binary(B), B =/= <<>> -> B;
         _ -> error(badarg)
     end,
@@ -247,7 +247,7 @@ parts([<<".">> | Rest], Done) -> parts(Rest, Done);
 parts([<<"..">> | Rest], []) -> parts(Rest, []);
 parts([<<"..">> | Rest], [_ | Done]) -> parts(Rest, Done);
 parts([Part | Rest], Done) -> parts(Rest, [Part | Done]);
-parts([], Done) -> lists:reverse(Done).
+parts([], Done) -> lists:reverse(Done, []).
 
 join([]) -> <<"/">>;
 join(Parts) -> << <<"/", P/binary>> || P <- Parts >>.
@@ -321,7 +321,7 @@ split_name(Name, At) ->
         _ -> split_name(Name, At - 1)
     end.
 
-names({ok, Names}) -> {ok, [unicode:characters_to_list(N) || N <- Names]};
+names({ok, Names}) -> {ok, [unicode:characters_to_list(N, utf8) || N <- Names]};
 names(Error) -> Error.
 
 %%% Times: the file systems hold POSIX seconds
