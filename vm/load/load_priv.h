@@ -134,6 +134,8 @@ typedef struct Loader {
     bool expect_entry;     /* the next label is the entry of the last function */
     size_t last;           /* offset of the instruction before, SIZE_MAX after a label */
     int last_spec;
+    size_t before_last;    /* the one before that */
+    int before_last_spec;
     int64_t on_load;       /* index of the function that has the on_load mark, -1 */
 } Loader;
 

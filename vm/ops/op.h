@@ -67,6 +67,14 @@ typedef OpResult (*OpFn)(const Word *ip, Proc *p, Term *x, Term *E, Term *hp, in
     OpResult op_##name(OP_PARAMS); \
     OpResult op_##name(OP_PARAMS)
 #define NEXT(words) GOTO(ip + (words))
+/* Ends an instruction in another function of the same shape: its rare part, kept apart so that the common part needs no
+ * registers saved. */
+#ifdef OP_LOOP
+#define OP_TAIL(fn) return fn(OP_ARGS)
+#else
+#define OP_TAIL(fn) OP_MUST_TAIL return fn(OP_ARGS)
+#endif
+#define OP_SLOW(name) static __attribute__((noinline)) OpResult name(OP_PARAMS)
 
 /* Operand i (1-based) as: immediate word, x or y register (index already scaled to words), code address, any source, any
  * destination. A source word is a constant term, or (low two bits 00) a register: index << 3 | is_y << 2. */

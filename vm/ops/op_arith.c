@@ -49,141 +49,94 @@
         STORE_GC(r_, ARG(2), first + 2, words);        \
     } while (0)
 
-#define ADD_BODY(name)                                                            \
-    do {                                                                          \
-        int64_t r;                                                                \
-        if (is_both_small(a, b) &&                                                \
-            !__builtin_add_overflow((int64_t)a, (int64_t)(b - IMM_SMALL), &r)) {  \
-            DST(5) = (Term)r;                                                     \
-            NEXT(6);                                                              \
-        }                                                                         \
-        ARITH_SLOW(number_add, name, 3, 6);                                       \
-    } while (0)
-#define SUB_BODY(name)                                                            \
-    do {                                                                          \
-        int64_t r;                                                                \
-        if (is_both_small(a, b) &&                                                \
-            !__builtin_sub_overflow((int64_t)a, (int64_t)(b - IMM_SMALL), &r)) {  \
-            DST(5) = (Term)r;                                                     \
-            NEXT(6);                                                              \
-        }                                                                         \
-        ARITH_SLOW(number_sub, name, 3, 6);                                       \
+/* An operator with its fast path for two smalls (it ends the instruction), A and B how to fetch the operands. */
+#define ARITH_OP(name, A, B, number_fn, blame, ...)    \
+    OP_SLOW(name##_slow)                               \
+    {                                                  \
+        Term a = A, b = B;                             \
+        ARITH_SLOW(number_fn, blame, 3, 6);            \
+    }                                                  \
+    OP(name)                                           \
+    {                                                  \
+        Term a = A, b = B;                             \
+        __VA_ARGS__                                    \
+        OP_TAIL(name##_slow);                          \
+    }
+#define SMALL_RESULT(d, r) \
+    do {                   \
+        d = (Term)(r);     \
+        NEXT(6);           \
     } while (0)
 
-OP(add)
-{
-    Term a = SRC(3), b = SRC(4);
-    ADD_BODY(A_plus);
-}
-OP(sub)
-{
-    Term a = SRC(3), b = SRC(4);
-    SUB_BODY(A_minus);
-}
+#define ADD_FAST(d)                                                                                   \
+    {                                                                                                 \
+        int64_t r;                                                                                    \
+        if (is_both_small(a, b) && !__builtin_add_overflow((int64_t)a, (int64_t)(b - IMM_SMALL), &r)) { \
+            SMALL_RESULT(d, r);                                                                       \
+        }                                                                                             \
+    }
+#define SUB_FAST(d)                                                                                   \
+    {                                                                                                 \
+        int64_t r;                                                                                    \
+        if (is_both_small(a, b) && !__builtin_sub_overflow((int64_t)a, (int64_t)(b - IMM_SMALL), &r)) { \
+            SMALL_RESULT(d, r);                                                                       \
+        }                                                                                             \
+    }
 /* With a constant, a failure is blamed on no operator: as OTP's own instruction for it does. */
-OP(add_si)
-{
-    Term a = SRC(3), b = ARG(4);
-    ADD_BODY(NONVALUE);
-}
-OP(add_is)
-{
-    Term a = ARG(3), b = SRC(4);
-    ADD_BODY(NONVALUE);
-}
-OP(add_xi)
-{
-    Term a = REG_X(3), b = ARG(4);
-    ADD_BODY(NONVALUE);
-}
-OP(sub_si)
-{
-    Term a = SRC(3), b = ARG(4);
-    SUB_BODY(NONVALUE);
-}
-OP(sub_xi)
-{
-    Term a = REG_X(3), b = ARG(4);
-    SUB_BODY(NONVALUE);
-}
-OP(mul)
-{
-    Term a = SRC(3), b = SRC(4);
+ARITH_OP(add_xix, REG_X(3), ARG(4), number_add, NONVALUE, ADD_FAST(REG_X(5)))
+ARITH_OP(add_si, SRC(3), ARG(4), number_add, NONVALUE, ADD_FAST(DST(5)))
+ARITH_OP(add_is, ARG(3), SRC(4), number_add, NONVALUE, ADD_FAST(DST(5)))
+ARITH_OP(add, SRC(3), SRC(4), number_add, A_plus, ADD_FAST(DST(5)))
+ARITH_OP(add_xxx, REG_X(3), REG_X(4), number_add, A_plus, ADD_FAST(REG_X(5)))
+ARITH_OP(sub_xix, REG_X(3), ARG(4), number_sub, NONVALUE, SUB_FAST(REG_X(5)))
+ARITH_OP(sub_si, SRC(3), ARG(4), number_sub, NONVALUE, SUB_FAST(DST(5)))
+ARITH_OP(sub, SRC(3), SRC(4), number_sub, A_minus, SUB_FAST(DST(5)))
+ARITH_OP(mul, SRC(3), SRC(4), number_mul, A_times, {
     int64_t r;
     if (is_both_small(a, b) && !__builtin_mul_overflow(small_value(a), (int64_t)(b - IMM_SMALL), &r)) {
-        DST(5) = (Term)r + IMM_SMALL;
-        NEXT(6);
+        SMALL_RESULT(DST(5), r + IMM_SMALL);
     }
-    ARITH_SLOW(number_mul, A_times, 3, 6);
-}
+})
 /* SMALL_MIN div -1 is no small. */
-OP(int_div)
-{
-    Term a = SRC(3), b = SRC(4);
+ARITH_OP(int_div, SRC(3), SRC(4), number_int_div, A_div, {
     if (is_both_small(a, b) && b != make_small(0) && b != make_small(-1)) {
-        DST(5) = make_small(small_value(a) / small_value(b));
-        NEXT(6);
+        SMALL_RESULT(DST(5), make_small(small_value(a) / small_value(b)));
     }
-    ARITH_SLOW(number_int_div, A_div, 3, 6);
-}
-OP(int_rem)
-{
-    Term a = SRC(3), b = SRC(4);
+})
+ARITH_OP(int_rem, SRC(3), SRC(4), number_rem, A_rem, {
     if (is_both_small(a, b) && b != make_small(0) && b != make_small(-1)) {
-        DST(5) = make_small(small_value(a) % small_value(b));
-        NEXT(6);
+        SMALL_RESULT(DST(5), make_small(small_value(a) % small_value(b)));
     }
-    ARITH_SLOW(number_rem, A_rem, 3, 6);
-}
-OP(band)
-{
-    Term a = SRC(3), b = SRC(4);
+})
+ARITH_OP(band, SRC(3), SRC(4), number_band, A_band, {
     if (is_both_small(a, b)) {
-        DST(5) = a & b;
-        NEXT(6);
+        SMALL_RESULT(DST(5), a & b);
     }
-    ARITH_SLOW(number_band, A_band, 3, 6);
-}
-OP(bor)
-{
-    Term a = SRC(3), b = SRC(4);
+})
+ARITH_OP(bor, SRC(3), SRC(4), number_bor, A_bor, {
     if (is_both_small(a, b)) {
-        DST(5) = a | b;
-        NEXT(6);
+        SMALL_RESULT(DST(5), a | b);
     }
-    ARITH_SLOW(number_bor, A_bor, 3, 6);
-}
-OP(bxor)
-{
-    Term a = SRC(3), b = SRC(4);
+})
+ARITH_OP(bxor, SRC(3), SRC(4), number_bxor, A_bxor, {
     if (is_both_small(a, b)) {
-        DST(5) = (a ^ b) | IMM_SMALL;
-        NEXT(6);
+        SMALL_RESULT(DST(5), (a ^ b) | IMM_SMALL);
     }
-    ARITH_SLOW(number_bxor, A_bxor, 3, 6);
-}
-OP(bsr)
-{
-    Term a = SRC(3), b = SRC(4);
+})
+ARITH_OP(bsr, SRC(3), SRC(4), number_bsr, A_bsr, {
     if (is_both_small(a, b) && (uint64_t)small_value(b) < SMALL_BITS) {
-        DST(5) = make_small(small_value(a) >> small_value(b));
-        NEXT(6);
+        SMALL_RESULT(DST(5), make_small(small_value(a) >> small_value(b)));
     }
-    ARITH_SLOW(number_bsr, A_bsr, 3, 6);
-}
-OP(bsl)
-{
-    Term a = SRC(3), b = SRC(4);
+})
+ARITH_OP(bsl, SRC(3), SRC(4), number_bsl, A_bsl, {
     if (is_both_small(a, b) && (uint64_t)small_value(b) < SMALL_BITS) {
         int64_t v = small_value(a), n = small_value(b);
         int64_t shifted = (int64_t)((uint64_t)v << n);
         if (shifted >> n == v && small_fits(shifted)) {
-            DST(5) = make_small(shifted);
-            NEXT(6);
+            SMALL_RESULT(DST(5), make_small(shifted));
         }
     }
-    ARITH_SLOW(number_bsl, A_bsl, 3, 6);
-}
+})
 
 /* --- natives as instructions ------------------------------------------------------------------------------ */
 /* Arguments stand in memory of these helpers, not of the instructions: those must stay jumps. */

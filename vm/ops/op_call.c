@@ -16,15 +16,20 @@
 #define UNLIKELY(c) __builtin_expect((c), 0)
 #define NOINLINE static __attribute__((noinline))
 
-#define ENTER(target)                                         \
-    do {                                                      \
-        const Word *enter_ = (target);                        \
-        if (UNLIKELY(--fcalls < 0)) {                         \
-            OP_SAVE();                                        \
-            interp_save_x(p, x, enter_, (unsigned)enter_[-1]); \
-            OP_LEAVE(RUN_YIELDED);                            \
-        }                                                     \
-        GOTO(enter_);                                         \
+/* ip is the entry that was about to be entered. */
+OP_SLOW(yield_at_entry)
+{
+    OP_SAVE();
+    interp_save_x(p, x, ip, (unsigned)ip[-1]);
+    OP_LEAVE(RUN_YIELDED);
+}
+#define ENTER(target)                   \
+    do {                                \
+        ip = (target);                  \
+        if (UNLIKELY(--fcalls < 0)) {   \
+            OP_TAIL(yield_at_entry);    \
+        }                               \
+        GOTO(ip);                       \
     } while (0)
 
 static inline const Word *export_addr(Word e)
@@ -36,6 +41,18 @@ OP(call)
 {
     E[0] = (Term)(uintptr_t)(ip + 2);
     ENTER(LABEL(1));
+}
+OP(move_yx_call)
+{
+    REG_X(2) = REG_Y(1);
+    E[0] = (Term)(uintptr_t)(ip + 4);
+    ENTER(LABEL(3));
+}
+OP(move_call_xx)
+{
+    REG_X(2) = REG_X(1);
+    E[0] = (Term)(uintptr_t)(ip + 4);
+    ENTER(LABEL(3));
 }
 OP(call_only) { ENTER(LABEL(1)); }
 OP(call_last)

@@ -25,6 +25,26 @@ OP(swap)
     NEXT(3);
 }
 
+/* Two in a row. */
+OP(move2_xx)
+{
+    REG_X(2) = REG_X(1);
+    REG_X(4) = REG_X(3);
+    NEXT(5);
+}
+OP(move2_xy)
+{
+    REG_Y(2) = REG_X(1);
+    REG_Y(4) = REG_X(3);
+    NEXT(5);
+}
+OP(move2_yx)
+{
+    REG_X(2) = REG_Y(1);
+    REG_X(4) = REG_Y(3);
+    NEXT(5);
+}
+
 /* --- lists -------------------------------------------------------------------------------------------- */
 OP(get_list_xxx)
 {
@@ -33,6 +53,17 @@ OP(get_list_xxx)
     REG_X(2) = head;
     REG_X(3) = tail;
     NEXT(4);
+}
+OP(nonempty_get_list_xxx)
+{
+    Term t = REG_X(2);
+    if (!is_cons(t)) {
+        FAIL(1);
+    }
+    Term head = cons_head(t), tail = cons_tail(t);
+    REG_X(3) = head;
+    REG_X(4) = tail;
+    NEXT(5);
 }
 OP(get_list)
 {
@@ -65,6 +96,14 @@ OP(put_list) { PUT_LIST(SRC(1), SRC(2), DST(3)); }
 OP(get_tuple_element_xx) { REG_X(3) = tuple_elements(REG_X(1))[ARG(2)]; NEXT(4); }
 OP(get_tuple_element_yx) { REG_X(3) = tuple_elements(REG_Y(1))[ARG(2)]; NEXT(4); }
 OP(get_tuple_element_xy) { REG_Y(3) = tuple_elements(REG_X(1))[ARG(2)]; NEXT(4); }
+OP(get_elements_xxx)
+{
+    const Term *elements = tuple_elements(REG_X(1)) + ARG(2);
+    Term first = elements[0], second = elements[1];
+    REG_X(3) = first;
+    REG_X(4) = second;
+    NEXT(5);
+}
 OP(get_tuple_element) { DST(3) = tuple_elements(SRC(1))[ARG(2)]; NEXT(4); }
 /* Only on a tuple that setelement has just copied: nothing older points at the new element. */
 OP(set_tuple_element) { tuple_elements(SRC(2))[ARG(3)] = SRC(1); NEXT(4); }
@@ -84,6 +123,32 @@ OP(put_tuple2)
 
 /* --- the frame ---------------------------------------------------------------------------------------- */
 /* E[0] has the tag of a code address from the start, so that the collector and a search for a handler know a frame by it. */
+/* ENSURE for instructions that have done nothing yet: the rare part collects and starts the instruction again. What it needs
+ * is handed over in the last x register, which is never live. */
+#if defined(OP_LOOP)
+#define ENSURE_FIRST(need, live) ENSURE(need, live)
+#else
+OP_SLOW(collect_and_retry)
+{
+    OP_SAVE();
+    p->ip = ip;
+    Word need = x[MAX_X_REGS - 1];
+    if (!heap_collect_gc(p, need / MAX_X_REGS, x, (unsigned)(need % MAX_X_REGS))) {
+        OP_LEAVE(RUN_EXITED);
+    }
+    OP_LOAD();
+    GOTO(ip);
+}
+#define ENSURE_FIRST(need, live)                                                             \
+    do {                                                                                     \
+        if (__builtin_expect((size_t)(E - hp) < (size_t)(need) + STACK_RESERVE ||            \
+                             (p->flags & PF_NEEDS_COLLECT), 0)) {                            \
+            x[MAX_X_REGS - 1] = ((Word)(need) + STACK_RESERVE) * MAX_X_REGS + (live);        \
+            OP_TAIL(collect_and_retry);                                                      \
+        }                                                                                    \
+    } while (0)
+#endif
+
 #define PUSH_FRAME(n)  \
     do {               \
         E -= (n) + 1;  \
@@ -92,19 +157,19 @@ OP(put_tuple2)
 
 OP(allocate)
 {
-    ENSURE(ARG(1) + 1, (unsigned)ARG(2));
+    ENSURE_FIRST(ARG(1) + 1, (unsigned)ARG(2));
     PUSH_FRAME(ARG(1));
     NEXT(3);
 }
 OP(allocate_heap)
 {
-    ENSURE(ARG(1) + 1 + ARG(2), (unsigned)ARG(3));
+    ENSURE_FIRST(ARG(1) + 1 + ARG(2), (unsigned)ARG(3));
     PUSH_FRAME(ARG(1));
     NEXT(4);
 }
 OP(allocate_zero)
 {
-    ENSURE(ARG(1) + 1, (unsigned)ARG(2));
+    ENSURE_FIRST(ARG(1) + 1, (unsigned)ARG(2));
     PUSH_FRAME(ARG(1));
     for (Word i = 1; i <= ARG(1); i++) {
         E[i] = NIL;
@@ -113,7 +178,7 @@ OP(allocate_zero)
 }
 OP(allocate_heap_zero)
 {
-    ENSURE(ARG(1) + 1 + ARG(2), (unsigned)ARG(3));
+    ENSURE_FIRST(ARG(1) + 1 + ARG(2), (unsigned)ARG(3));
     PUSH_FRAME(ARG(1));
     for (Word i = 1; i <= ARG(1); i++) {
         E[i] = NIL;
@@ -122,7 +187,7 @@ OP(allocate_heap_zero)
 }
 OP(test_heap)
 {
-    ENSURE(ARG(1), (unsigned)ARG(2));
+    ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
     NEXT(3);
 }
 OP(deallocate)

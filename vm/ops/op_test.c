@@ -73,40 +73,69 @@ OP(is_tagged_tuple)
 }
 
 /* --- comparisons -------------------------------------------------------------------------------------------- */
-/* Smalls compare as signed words: the tag is the same in both. */
-OP(is_lt_xi)
-{
-    Term a = REG_X(2), b = ARG(3);
-    TEST(is_small(a) ? (int64_t)a < (int64_t)b : term_compare_slow(a, b) < 0, 4);
-}
-OP(is_lt_ix)
-{
-    Term a = ARG(2), b = REG_X(3);
-    TEST(is_small(b) ? (int64_t)a < (int64_t)b : term_compare_slow(a, b) < 0, 4);
-}
-OP(is_lt_xx) { TEST(term_compare(REG_X(2), REG_X(3)) < 0, 4); }
-OP(is_lt) { TEST(term_compare(SRC(2), SRC(3)) < 0, 4); }
-OP(is_ge_xi)
-{
-    Term a = REG_X(2), b = ARG(3);
-    TEST(is_small(a) ? (int64_t)a >= (int64_t)b : term_compare_slow(a, b) >= 0, 4);
-}
-OP(is_ge_ix)
-{
-    Term a = ARG(2), b = REG_X(3);
-    TEST(is_small(b) ? (int64_t)a >= (int64_t)b : term_compare_slow(a, b) >= 0, 4);
-}
-OP(is_ge_xx) { TEST(term_compare(REG_X(2), REG_X(3)) >= 0, 4); }
-OP(is_ge) { TEST(term_compare(SRC(2), SRC(3)) >= 0, 4); }
+/* Smalls compare as signed words: the tag is the same in both. Everything else is the rare part. */
+#define COMPARE_OP(name, A, B, known_small, operator)                                     \
+    OP_SLOW(name##_slow) { TEST(term_compare(A, B) operator 0, 4); }                      \
+    OP(name)                                                                              \
+    {                                                                                     \
+        Term a = A, b = B;                                                                \
+        if (known_small) {                                                                \
+            TEST((int64_t)a operator (int64_t)b, 4);                                      \
+        }                                                                                 \
+        OP_TAIL(name##_slow);                                                             \
+    }
+COMPARE_OP(is_lt_xi, REG_X(2), ARG(3), is_small(a), <)
+COMPARE_OP(is_lt_ix, ARG(2), REG_X(3), is_small(b), <)
+COMPARE_OP(is_lt_xx, REG_X(2), REG_X(3), is_both_small(a, b), <)
+COMPARE_OP(is_lt, SRC(2), SRC(3), is_both_small(a, b), <)
+COMPARE_OP(is_ge_xi, REG_X(2), ARG(3), is_small(a), >=)
+COMPARE_OP(is_ge_ix, ARG(2), REG_X(3), is_small(b), >=)
+COMPARE_OP(is_ge_xx, REG_X(2), REG_X(3), is_both_small(a, b), >=)
+COMPARE_OP(is_ge, SRC(2), SRC(3), is_both_small(a, b), >=)
+
 OP(is_eq) { TEST(term_equal(SRC(2), SRC(3)), 4); }
 OP(is_ne) { TEST(!term_equal(SRC(2), SRC(3)), 4); }
 OP(is_eq_exact_xq) { TEST(REG_X(2) == ARG(3), 4); }
 OP(is_eq_exact_yq) { TEST(REG_Y(2) == ARG(3), 4); }
-OP(is_eq_exact_xx) { TEST(term_identical(REG_X(2), REG_X(3)), 4); }
-OP(is_eq_exact) { TEST(term_identical(SRC(2), SRC(3)), 4); }
 OP(is_ne_exact_xq) { TEST(REG_X(2) != ARG(3), 4); }
 OP(is_ne_exact_yq) { TEST(REG_Y(2) != ARG(3), 4); }
-OP(is_ne_exact) { TEST(!term_identical(SRC(2), SRC(3)), 4); }
+
+OP_SLOW(is_eq_exact_xx_slow) { TEST(term_identical_slow(REG_X(2), REG_X(3)), 4); }
+OP(is_eq_exact_xx)
+{
+    Term a = REG_X(2), b = REG_X(3);
+    if (a == b) {
+        NEXT(4);
+    }
+    if (is_immed(a) || is_immed(b)) {
+        FAIL(1);
+    }
+    OP_TAIL(is_eq_exact_xx_slow);
+}
+OP_SLOW(is_eq_exact_slow) { TEST(term_identical_slow(SRC(2), SRC(3)), 4); }
+OP(is_eq_exact)
+{
+    Term a = SRC(2), b = SRC(3);
+    if (a == b) {
+        NEXT(4);
+    }
+    if (is_immed(a) || is_immed(b)) {
+        FAIL(1);
+    }
+    OP_TAIL(is_eq_exact_slow);
+}
+OP_SLOW(is_ne_exact_slow) { TEST(!term_identical_slow(SRC(2), SRC(3)), 4); }
+OP(is_ne_exact)
+{
+    Term a = SRC(2), b = SRC(3);
+    if (a == b) {
+        FAIL(1);
+    }
+    if (is_immed(a) || is_immed(b)) {
+        NEXT(4);
+    }
+    OP_TAIL(is_ne_exact_slow);
+}
 
 /* --- selects: operands subject, count, default; values; labels ------------------------------------------------ */
 OP(jump_table)
