@@ -406,8 +406,7 @@ static Term scan_all(Proc *p, Term id, Term spec, ScanKind kind, bool reverse)
         return NONVALUE;
     }
     s.reverse = reverse;
-    bool wrong_type = kind == SCAN_REPLACE && (s.t->store.type == ETS_BAG || s.t->store.type == ETS_DUPLICATE_BAG);
-    if (wrong_type) {
+    if (kind == SCAN_REPLACE && s.t->store.type == ETS_BAG) { /* two objects might become one */
         scan_unlock(&s);
         return p_badarg_cause(p, A_table_type);
     }
