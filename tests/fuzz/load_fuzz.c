@@ -36,14 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         vm_assert(is_atom(error));
         return 0;
     }
-    Module *m = module_put(prepared_module(pr));
-    if (m->old) {
-        module_purge_old(m);
-    }
     if (prepared_has_on_load(pr)) {
         load_discard(pr);
         return 0;
     }
+    Module *m = module_put(prepared_module(pr));
     load_finish(pr);
+    module_delete(m);
+    module_purge_old(m);
     return 0;
 }
