@@ -267,6 +267,9 @@ static bool external_words(Loader *ld, const uint8_t *at, size_t n, size_t *word
 /* Calls add or build for every literal; `build` false: only adds up. */
 static bool each_literal(Loader *ld, bool build, size_t *words)
 {
+    if (!ld->literal_count) {
+        return true;
+    }
     Cursor c = {ld->literal_bytes, ld->literal_bytes + ld->literal_size, false};
     cursor_u32(&c);
     for (uint32_t i = 0; i < ld->literal_count; i++) {
