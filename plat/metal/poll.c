@@ -9,9 +9,16 @@
 #include "plat/metal/metal.h"
 #include "vm/proc/sched.h"
 
+/* Halting: this long without an interrupt and without work means that all output has gone; at most that long in all. */
+#define QUIET_NS (20 * INT64_C(1000000))
+#define RUN_OUT_NS INT64_C(1000000000)
+
 static struct Poll {
     uint32_t woken; /* atomic: plat_wake was called and plat_poll has not returned since */
     int64_t idle_ns;
+    void (*end)(int status); /* set: the machine is halting */
+    int end_status;
+    int64_t end_by_ns;
 } poll;
 
 static void deliver(const IrqRecord *record)
@@ -44,17 +51,52 @@ static bool is_wanted(void)
     return irq_is_pending() || __atomic_load_n(&poll.woken, __ATOMIC_ACQUIRE) != 0;
 }
 
+static void idle(int64_t timeout_ns)
+{
+    int64_t now = clock_now_ns();
+    clock_idle_until(timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns, is_wanted);
+    poll.idle_ns += clock_now_ns() - now;
+}
+
+/* While halting, idling is bounded, and idling to that bound is the end. */
+static void idle_out(int64_t timeout_ns)
+{
+    bool whole = timeout_ns < 0 || timeout_ns >= QUIET_NS;
+    idle(whole ? QUIET_NS : timeout_ns);
+    if (whole && !is_wanted()) {
+        poll.end(poll.end_status);
+    }
+}
+
 void plat_poll(Sched *s, int64_t timeout_ns)
 {
     (void)s;
     caps_sweep();
+    if (poll.end != NULL && clock_now_ns() > poll.end_by_ns) {
+        poll.end(poll.end_status);
+    }
     if (!poll_interrupts() && timeout_ns != 0 && !is_wanted()) {
-        int64_t now = clock_now_ns();
-        clock_idle_until(timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns, is_wanted);
-        poll.idle_ns += clock_now_ns() - now;
+        if (poll.end != NULL) {
+            idle_out(timeout_ns);
+        } else {
+            idle(timeout_ns);
+        }
         poll_interrupts();
     }
     __atomic_store_n(&poll.woken, 0, __ATOMIC_RELEASE);
+}
+
+/* The calling process stays marked as running, so the scheduler, entered once more on top of it, never picks it again. */
+_Noreturn void poll_run_out(void (*end)(int status), int status)
+{
+    if (poll.end == NULL && sched_count() > 0) {
+        poll.end = end;
+        poll.end_status = status;
+        poll.end_by_ns = clock_now_ns() + RUN_OUT_NS;
+        sched_main(sched_get(0));
+    }
+    end(status);
+    __builtin_unreachable();
 }
 
 void plat_wake(Sched *s)
