@@ -155,7 +155,7 @@ NATIVE(native_maps_from_keys)
 }
 
 /* --- iterators: erts_internal:map_next/3 --------------------------------------------------------------------- */
-enum { ITERATOR_STEP = 32, LIST_STEP = 1024 };
+enum { ITERATOR_STEP = 32 };
 
 /* {K1, V1, {K2, V2, ... Next}}: Next is `none` or [Path | Map]. */
 static Term next_nested(Proc *p, MapIter *it, size_t step)
@@ -174,13 +174,12 @@ static Term next_nested(Proc *p, MapIter *it, size_t step)
     return first;
 }
 
-/* Pairs in order before `tail`; [Path, Map | ...] in front when there are more. */
-static Term next_list(Proc *p, MapIter *it, size_t step, Term tail)
+/* All pairs from here on, in order, before `tail`. */
+static Term rest_list(Proc *p, MapIter *it, Term tail)
 {
     Term key, value, first = tail, *slot = &first;
-    uint64_t path;
     size_t n = 0;
-    for (; n < step && map_iter_next(it, &key, &value); n++) {
+    for (; map_iter_next(it, &key, &value); n++) {
         Term *cell = heap_alloc(p, 2 + TUPLE_WORDS(2));
         cell[2] = MAKE_HEADER(2, SUB_TUPLE);
         cell[3] = key;
@@ -191,9 +190,6 @@ static Term next_list(Proc *p, MapIter *it, size_t step, Term tail)
     }
     *slot = tail;
     charge_pairs(p, n);
-    if (map_iter_path(it, &path)) {
-        return heap_cons_on(p, make_small((int64_t)path), heap_cons_on(p, it->map, first));
-    }
     return first;
 }
 
@@ -204,10 +200,12 @@ NATIVE(native_erts_internal_map_next)
         return p_badarg(p);
     }
     MapIter it;
-    bool flat = is_flat_map(a[1]); /* always whole, whatever the path says */
+    bool flat = is_flat_map(a[1]); /* always whole; a path is accepted up to its size, as OTP does */
+    if (flat && (uint64_t)small_value(a[0]) > map_size(a[1])) {
+        return p_badarg(p);
+    }
     map_iter_seek(&it, a[1], flat ? 0 : (uint64_t)small_value(a[0]));
-    return iterator ? next_nested(p, &it, flat ? MAP_FLAT_MAX : ITERATOR_STEP)
-                    : next_list(p, &it, flat ? MAP_FLAT_MAX : LIST_STEP, a[2]);
+    return iterator ? next_nested(p, &it, ITERATOR_STEP) : rest_list(p, &it, a[2]);
 }
 
 /* --- looking inside -------------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "vm/bif/bif_persistent.h"
 #include "vm/term/compare.h"
 #include "vm/term/hash.h"
+#include "vm/proc/signal.h"
 #include "vm/term/map.h"
 
 typedef struct Entry {
@@ -131,34 +132,117 @@ static void entry_free(Entry *e)
     vm_free(e);
 }
 
+/* --- freeing what was dropped ------------------------------------------------------------------------------------- */
+/* The retired entries by address, and which of them somebody refers to. */
 typedef struct Search {
-    const Entry *entry;
-    bool found;
+    Entry **entries;
+    bool *found;
+    size_t count, left;
 } Search;
 
-static void search_process(Proc *p, void *arg)
+static uintptr_t area_start(const Entry *e) { return (uintptr_t)e->area->start; }
+
+/* Heap sort: in place, and never quadratic. */
+static void sift_down(Entry **e, size_t root, size_t n)
 {
-    Search *s = arg;
-    const LiteralArea *area = s->entry->area;
-    s->found = s->found || heap_refers_to(p, area->start, area->start + area->words);
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        child += child + 1 < n && area_start(e[child]) < area_start(e[child + 1]);
+        if (area_start(e[root]) >= area_start(e[child])) {
+            return;
+        }
+        Entry *t = e[root];
+        e[root] = e[child];
+        e[child] = t;
+    }
 }
 
-/* Frees what no process refers to any more. */
+static void sort_by_address(Entry **e, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;) {
+        sift_down(e, i, n);
+    }
+    for (size_t i = n; i-- > 1;) {
+        Entry *t = e[0];
+        e[0] = e[i];
+        e[i] = t;
+        sift_down(e, 0, i);
+    }
+}
+
+/* Marks the area that this word points into. True ends the search: all are found. */
+static bool mark_word(Word w, void *arg)
+{
+    Search *s = arg;
+    uintptr_t address = (uintptr_t)(w & ~(Word)3);
+    if (!is_literal_ptr((const void *)address)) {
+        return false;
+    }
+    size_t low = 0, high = s->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (area_start(s->entries[middle]) <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low > 0 && address - area_start(s->entries[low - 1]) < area_words(s->entries[low - 1]) * sizeof(Term)) {
+        s->left -= !s->found[low - 1];
+        s->found[low - 1] = true;
+    }
+    return s->left == 0;
+}
+
+static void mark_words(Search *s, const Term *from, const Term *to)
+{
+    while (from < to && !mark_word(*from++, s)) {
+    }
+}
+
+/* p's memory, and what is on its way to p. */
+static void mark_process(Proc *p, void *arg)
+{
+    Search *s = arg;
+    heap_find_word(p, mark_word, s);
+    const Signal *signal = __atomic_load_n(&p->in, __ATOMIC_ACQUIRE);
+    while (signal && signal != SIGNALS_CLOSED) {
+        mark_word(signal->head.term, s);
+        if (signal->head.frag) {
+            mark_words(s, signal->head.frag->mem, signal->head.frag->mem + signal->head.frag->used);
+        }
+        signal = (const Signal *)(const void *)signal->head.next;
+    }
+}
+
+/* Frees what no process refers to any more: one pass over all heaps, however many entries there are. */
 static void sweep_retired(void)
 {
-    size_t words = 0;
-    for (Entry **link = &persistent.retired; *link;) {
-        Entry *e = *link;
-        Search s = {e, false};
-        proc_each(search_process, &s);
-        if (s.found) {
+    Search s = {0};
+    for (Entry *e = persistent.retired; e; e = e->next_retired) {
+        s.count++;
+    }
+    s.left = s.count;
+    s.entries = vm_alloc(s.count * sizeof *s.entries);
+    s.found = vm_calloc(s.count);
+    size_t n = 0, words = 0;
+    for (Entry *e = persistent.retired; e; e = e->next_retired) {
+        s.entries[n++] = e;
+    }
+    sort_by_address(s.entries, n);
+    proc_each(mark_process, &s);
+    persistent.retired = NULL;
+    for (size_t i = 0; i < n; i++) {
+        Entry *e = s.entries[i];
+        if (s.found[i]) {
+            e->next_retired = persistent.retired;
+            persistent.retired = e;
             words += area_words(e);
-            link = &e->next_retired;
         } else {
-            *link = e->next_retired;
             entry_free(e);
         }
     }
+    vm_free(s.entries);
+    vm_free(s.found);
     persistent.retired_words = words;
     persistent.sweep_at = 2 * words > SWEEP_WORDS ? 2 * words : SWEEP_WORDS;
 }
