@@ -280,10 +280,14 @@ static ReProgram *pattern_program(Proc *p, Term t, const ReOptions *o, ReFlags *
 typedef struct ReNames {
     uint32_t count, entry_size;
     const uint8_t *table;
+    bool unique; /* option dupnames: entries with one name are one (for (?J) in the pattern OTP keeps them apart) */
 } ReNames;
 static ReNames names_of(const ReProgram *r)
 {
-    ReNames n = {0, 0, NULL};
+    ReNames n = {0, 0, NULL, false};
+    uint32_t options = 0;
+    pcre2_pattern_info(r->code, PCRE2_INFO_ARGOPTIONS, &options);
+    n.unique = options & PCRE2_DUPNAMES;
     pcre2_pattern_info(r->code, PCRE2_INFO_NAMECOUNT, &n.count);
     pcre2_pattern_info(r->code, PCRE2_INFO_NAMEENTRYSIZE, &n.entry_size);
     pcre2_pattern_info(r->code, PCRE2_INFO_NAMETABLE, &n.table);
@@ -298,10 +302,9 @@ static size_t name_group(const ReNames *n, uint32_t i)
     const uint8_t *e = n->table + (size_t)i * n->entry_size;
     return (size_t)e[0] << 8 | e[1];
 }
-/* Patterns with duplicate names have several entries for one. */
 static bool name_repeats(const ReNames *n, uint32_t i)
 {
-    return i > 0 && strcmp(name_at(n, i), name_at(n, i - 1)) == 0;
+    return n->unique && i > 0 && strcmp(name_at(n, i), name_at(n, i - 1)) == 0;
 }
 
 NATIVE(native_re_inspect)
@@ -445,7 +448,9 @@ static Term match_result(const Match *m, const ReProgram *r, const ReOptions *o)
         break;
     case CAPTURE_ALL_NAMES:
         for (uint32_t i = 0; i < names.count; i++) {
-            if (!name_repeats(&names, i)) {
+            if (!names.unique) {
+                tail_add(m->p, &list, capture_value(m, name_group(&names, i)));
+            } else if (!name_repeats(&names, i)) {
                 tail_add(m->p, &list, capture_value(m, named_group(m, &names, name_at(&names, i))));
             }
         }

@@ -143,6 +143,90 @@ bool re_key_flags(const uint8_t *key, size_t size, ReFlags *f)
            f->newline <= PCRE2_NEWLINE_ANYCRLF && f->bsr >= PCRE2_BSR_UNICODE && f->bsr <= PCRE2_BSR_ANYCRLF;
 }
 
+/* --- where OTP's PCRE reports a fault: PCRE2 often names its start, where the older library names its end ----- */
+
+static bool is_word(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+/* Offset of the parenthesis that closes the group open at `i`; n when there is none. */
+static size_t closing_parenthesis(const uint8_t *s, size_t n, size_t i)
+{
+    size_t depth = 0;
+    for (; i < n; i++) {
+        if (s[i] == '\\') {
+            i++;
+        } else if (s[i] == '(') {
+            depth++;
+        } else if (s[i] == ')' && depth-- <= 1) {
+            return i;
+        }
+    }
+    return n;
+}
+
+/* Does the pattern end inside the options of "(?"? */
+static bool ends_in_options(const uint8_t *s, size_t n)
+{
+    while (n > 0 && (s[n - 1] == '-' || strchr("imsxJUX", s[n - 1]))) {
+        n--;
+    }
+    return n >= 2 && s[n - 1] == '?' && s[n - 2] == '(';
+}
+
+static size_t end_of_reference(const uint8_t *s, size_t n, size_t i)
+{
+    if (i + 1 < n && s[i] == '(' && is_word(s[i + 1])) {
+        return closing_parenthesis(s, n, i) + 1;
+    }
+    while (i < n && (is_word(s[i]) || s[i] == '{' || s[i] == '-' || s[i] == '+')) {
+        i++;
+    }
+    return i;
+}
+
+static void re_error_adjust(const uint8_t *s, size_t n, int *code, size_t *offset)
+{
+    enum { DUPLICATE = 143, NO_CLOSING = 114, NO_GROUP = 115, LOOKBEHIND = 125, NO_ESCAPE = 137, PROPERTY = 147,
+           RANGE = 150, DEFINE = 154, NAME_EXPECTED = 162, DIGITS_MISSING = 178, HEX = 167, OPTION = 111,
+           AFTER_NAME = 199 };
+    size_t at = *offset;
+    switch (*code) {
+    case DUPLICATE:
+    case NO_ESCAPE:
+    case PROPERTY:
+    case RANGE:
+        *offset = at ? at - 1 : 0;
+        break;
+    case NO_CLOSING:
+        if (at == n && ends_in_options(s, n)) {
+            *code = OPTION;
+        }
+        break;
+    case NO_GROUP:
+        *offset = end_of_reference(s, n, at);
+        break;
+    case LOOKBEHIND:
+        *offset = closing_parenthesis(s, n, at);
+        break;
+    case DEFINE:
+        at = closing_parenthesis(s, n, at);
+        *offset = at < n ? closing_parenthesis(s, n, at + 1) : n;
+        break;
+    case NAME_EXPECTED:
+        if (at >= 2 && at <= n && s[at - 1] == '<' && s[at - 2] == '?') {
+            *code = AFTER_NAME;
+        }
+        break;
+    case DIGITS_MISSING:
+        *code = at == n ? HEX : *code;
+        break;
+    default:
+        break;
+    }
+}
+
 /* --- compiling ----------------------------------------------------------------------------------------- */
 
 static pcre2_code *compile_with(const ReFlags *f, uint32_t extra, const uint8_t *s, size_t n, int *code,
@@ -175,6 +259,7 @@ enum { ERROR_UNKNOWN_ESCAPE = 103 };
 static pcre2_code *compile(const ReFlags *flags, const uint8_t *s, size_t n, int *code, size_t *offset)
 {
     ReFlags f = *flags;
+    const uint8_t *whole = s;
     if (!(f.options & PCRE2_NEVER_UTF) && take_utf8_verb(&s, &n)) {
         f.options |= PCRE2_UTF;
     }
@@ -182,6 +267,10 @@ static pcre2_code *compile(const ReFlags *flags, const uint8_t *s, size_t n, int
     if (!re && *code == ERROR_UNKNOWN_ESCAPE) {
         /* The PCRE in OTP takes \j and its like for the character itself. */
         re = compile_with(&f, PCRE2_EXTRA_BAD_ESCAPE_IS_LITERAL, s, n, code, offset);
+    }
+    if (!re) {
+        re_error_adjust(s, n, code, offset);
+        *offset += (size_t)(s - whole);
     }
     return re;
 }
@@ -407,6 +496,7 @@ const char *re_error_text(int code)
         [93] = "PCRE does not support \\L, \\l, \\N{name}, \\U, or \\u",
         [94] = "unrecognized character after (? or (?-",
         [95] = "(*VERB) not recognized or malformed",
+        [99] = "unrecognized character after (?<",
     };
     if (code <= PCRE2_ERROR_UTF8_ERR1 && code >= PCRE2_ERROR_UTF8_ERR21) {
         return "invalid UTF-8 string";
