@@ -15,6 +15,13 @@ static Term after_own_signal(Proc *p, Term result)
     return p->flags & PF_EXITING ? NONVALUE : result;
 }
 
+/* Why a pid or port of elsewhere is not there: it is of an earlier life of this node, or of a node that cannot be reached. */
+static Term absent_reason(Term external)
+{
+    Term node = boxed_ptr(external)[1]; /* ExtPid */
+    return node == A_nonode ? A_noproc : A_noconnection;
+}
+
 /* --- links ------------------------------------------------------------------------------------------------- */
 /* Linking to what is not there: an exit signal if p traps exits, else the exception that a check at hand allows. */
 static Term link_failed(Proc *p, Term peer, Term reason)
@@ -36,7 +43,7 @@ NATIVE(native_link)
     if (is_local_pid(a[0]) || is_local_port(a[0])) {
         return link_to(p, a[0]) ? A_true : link_failed(p, a[0], A_noproc);
     }
-    return is_pid(a[0]) || is_port(a[0]) ? link_failed(p, a[0], A_noconnection) : p_badarg(p);
+    return is_pid(a[0]) || is_port(a[0]) ? link_failed(p, a[0], absent_reason(a[0])) : p_badarg(p);
 }
 
 NATIVE(native_unlink)
@@ -111,10 +118,7 @@ static Term monitor_process(Proc *p, Term item, const MonitorOpts *o)
         return monitor_start(p, A_process, item, NIL, o);
     }
     if (is_pid(item)) {
-        Term ref = heap_new_ref(p);
-        Term e[] = {o->tag == NONVALUE ? A_DOWN : o->tag, ref, A_process, item, A_noconnection};
-        msg_send(p, p, heap_tuple(p, 5, e));
-        return ref;
+        return monitor_start_dead(p, A_process, item, NIL, o, absent_reason(item));
     }
     return is_port(item) ? p_badarg(p) : monitor_named(p, A_process, item, o);
 }

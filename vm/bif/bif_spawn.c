@@ -234,3 +234,20 @@ NATIVE(native_spawn_request_abandon)
 {
     return is_ref(a[0]) ? A_false : p_badarg(p);
 }
+
+/* erts_internal:dist_spawn_request(Node, {M, F, Args}, Options, spawn_request | spawn_opt): no other node can be reached, so the
+ * answer is always a message that says so. spawn_opt wants {Ref, Monitor}. */
+NATIVE(native_erts_internal_dist_spawn_request)
+{
+    SpawnRequest r = {.is_request = a[3] == A_spawn_request, .reply_ok = true, .reply_error = true,
+                      .reply_tag = A_spawn_reply};
+    if (!is_atom(a[0]) || !is_tuple_arity(a[1], 3) || !is_mfa(tuple_elements(a[1])) || list_length(a[2]) < 0) {
+        return A_badarg;
+    }
+    Term why = parse_spawn_opts(p, a[2], &r) ? A_noconnection : A_badopt;
+    Term ref = heap_new_ref(p);
+    if (r.reply_error) {
+        spawn_send_reply(p, &r, ref, A_error, why);
+    }
+    return r.is_request ? ref : heap_tuple2(p, ref, make_boolean(r.opts.monitor));
+}

@@ -9,7 +9,7 @@
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
 
-enum { MAX_OUTSTANDING_REQUESTS = 134217727, MAX_FULLSWEEP = 65535, NS_PER_MS = 1000000 };
+enum { MAX_OUTSTANDING_REQUESTS = 134217727, MAX_FULLSWEEP = 65535, MIN_LARGE_HEAP = 16384, NS_PER_MS = 1000000 };
 
 static struct SchedulerFlags {
     SystemMonitor monitor;
@@ -180,7 +180,7 @@ static bool monitor_parse_pair(SystemMonitor *m, Term option)
         m->long_schedule_ns = n * NS_PER_MS;
         return true;
     case A_large_heap:
-        m->large_heap_words = heap_next_size((size_t)n);
+        m->large_heap_words = n > MIN_LARGE_HEAP ? (size_t)n : MIN_LARGE_HEAP;
         return true;
     default:
         return false;

@@ -69,8 +69,8 @@ static Monitor *monitor_add(struct IdMap **map, uint64_t id, MonitorKind kind, T
 
 static void monitor_free(Monitor *m)
 {
-    if (m->tag_frag) {
-        frag_free(m->tag_frag);
+    if (m->frag) {
+        frag_free(m->frag);
     }
     vm_free(m);
 }
@@ -140,12 +140,25 @@ bool monitor_parse_opts(Term list, MonitorOpts *o)
 }
 
 /* --- starting -------------------------------------------------------------------------------------- */
+/* Copies of what the 'DOWN' message will need and that is no immediate. */
+static void monitor_keep_terms(Monitor *m, Term tag, Term peer)
+{
+    size_t words = (tag == NONVALUE ? 0 : term_size(tag)) + (peer == NONVALUE ? 0 : term_size(peer));
+    HeapFrag *f = words ? frag_new(words) : NULL;
+    Term *hp = f ? f->mem : NULL;
+    OffHeap none = {0}, *oh = f ? &f->off_heap : &none;
+    m->tag = tag == NONVALUE ? tag : term_copy(tag, &hp, oh);
+    m->peer = peer == NONVALUE ? peer : term_copy(peer, &hp, oh);
+    m->frag = f;
+    if (f) {
+        f->used = words;
+    }
+}
+
 static Term monitor_add_out(Proc *p, Term type, Term peer, Term name, const MonitorOpts *o)
 {
     Monitor *m = monitor_add(&p->monitors, ref_new_id(p->sched), MON_OUT, type, peer, name);
-    if (o && o->tag != NONVALUE) {
-        m->tag_frag = frag_copy_term(o->tag, &m->tag);
-    }
+    monitor_keep_terms(m, o ? o->tag : NONVALUE, peer);
     m->alias = o ? (uint8_t)o->alias : ALIAS_NONE;
     m->is_alias_ref = m->alias != ALIAS_NONE;
     Term *hp = heap_alloc(p, m->is_alias_ref ? REF_ALIAS_WORDS : REF_PLAIN_WORDS);
@@ -155,7 +168,7 @@ static Term monitor_add_out(Proc *p, Term type, Term peer, Term name, const Moni
 Term monitor_start_dead(Proc *p, Term type, Term peer, Term name, const MonitorOpts *o, Term reason)
 {
     Term ref = monitor_add_out(p, type, peer, name, o);
-    signal_push(p, signal_new_term(SIG_DOWN, peer, ref_id(ref), reason, 0));
+    signal_push(p, signal_new_term(SIG_DOWN, NONVALUE, ref_id(ref), reason, 0));
     return ref;
 }
 
@@ -251,11 +264,12 @@ void monitor_signal_demonitor(Proc *p, uint64_t id)
 /* {Tag, Ref, Type, Object, Reason} in the signal's fragment. */
 static Term monitor_build_down(Proc *p, const Monitor *m, Signal *s)
 {
-    size_t tag_words = m->tag == NONVALUE ? 0 : term_size(m->tag);
-    Term *hp = signal_room(s, DOWN_WORDS + tag_words), *end = hp + DOWN_WORDS + tag_words;
+    size_t words = DOWN_WORDS + (m->frag ? m->frag->used : 0);
+    Term *hp = signal_room(s, words), *end = hp + words;
     OffHeap *oh = &s->head.frag->off_heap;
     Term tag = m->tag == NONVALUE ? A_DOWN : term_copy(m->tag, &hp, oh);
-    Term ref = ref_build(&hp, m->id, m->is_alias_ref ? p->id : NONVALUE), object = m->peer;
+    Term ref = ref_build(&hp, m->id, m->is_alias_ref ? p->id : NONVALUE);
+    Term object = m->peer == NONVALUE ? NIL : term_copy(m->peer, &hp, oh);
     if (!is_nil(m->name)) {
         hp[0] = MAKE_HEADER(2, SUB_TUPLE);
         hp[1] = m->name;

@@ -17,10 +17,10 @@ typedef struct Monitor {
     uint8_t alias; /* AliasMode; of MON_OUT and MON_ALIAS */
     bool is_alias_ref; /* the reference was made with its pid inside */
     Term type;     /* A_process, A_port, A_time_offset */
-    Term peer;     /* pid or port at the other end */
+    Term peer;     /* pid or port at the other end; NONVALUE: none */
     Term name;     /* what it was asked for by: atom, or NIL */
     Term tag;      /* instead of 'DOWN'; NONVALUE: 'DOWN' */
-    HeapFrag *tag_frag;
+    HeapFrag *frag; /* holds tag and peer when they are no immediates */
 } Monitor;
 
 typedef struct MonitorOpts {
