@@ -223,26 +223,7 @@ static bool in_code(const Instance *in, uintptr_t address)
     return address - (uintptr_t)in->code < in->code_words * sizeof(Word);
 }
 
-typedef struct CodeUse {
-    const Instance *in;
-} CodeUse;
-
-/* Conservative on raw words: a false hit only makes a purge wait or a soft purge fail. */
-static bool word_uses_code(Word w, void *arg)
-{
-    const Instance *in = ((CodeUse *)arg)->in;
-    if (is_catch(w)) {
-        return in_code(in, (uintptr_t)catch_ip(w));
-    }
-    if ((w & 7) == 0 && w) {
-        if (in_code(in, w)) {
-            return true;
-        }
-        return code_is_fun_of(in, (const void *)(uintptr_t)w);
-    }
-    return false;
-}
-
+/* Does p run old code, or will it return into it? Funs do not count: one whose code is gone answers badfun. */
 bool code_check_process(Proc *p, Term module)
 {
     const Module *m = module_find(module);
@@ -252,8 +233,13 @@ bool code_check_process(Proc *p, Term module)
     if (in_code(m->old, (uintptr_t)p->ip)) {
         return true;
     }
-    CodeUse use = {m->old};
-    return heap_find_word(p, word_uses_code, &use);
+    for (const Term *slot = p->stop; slot < p->stack_end; slot++) {
+        uintptr_t address = is_catch(*slot) ? (uintptr_t)catch_ip(*slot) : is_header(*slot) ? *slot : 0;
+        if (in_code(m->old, address)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 NATIVE(native_check_process_code)

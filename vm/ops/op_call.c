@@ -100,10 +100,12 @@ NOINLINE void native_wait(Proc *p, const Term *x, const Word *again, const Expor
     }
 }
 
-#define NATIVE_CALL()                                              \
-    fcalls--;                                                      \
-    OP_SAVE();                                                     \
-    Term r = ((NativeFn)(uintptr_t)ARG(1))(p, x);                  \
+/* p->ip: for natives that look at the process. */
+#define NATIVE_CALL()                             \
+    fcalls--;                                     \
+    OP_SAVE();                                    \
+    p->ip = ip;                                   \
+    Term r = ((NativeFn)(uintptr_t)ARG(1))(p, x); \
     OP_LOAD()
 #define NATIVE_STORE()                                                       \
     do {                                                                     \
@@ -198,6 +200,10 @@ static const Word *call_error_handler(Proc *p, Term *x, Term function, Term a, T
 NOINLINE const Word *fun_unloaded(Proc *p, Term *x, Term f, unsigned n)
 {
     const FunEntry *e = fun_ptr(f)->entry;
+    const Module *m = module_find(e->module);
+    if (m && m->current) { /* loaded, but without this fun: loading it again would not help */
+        return fun_fail(p, A_badfun, f);
+    }
     const Word *addr = call_error_handler(p, x, A_undefined_lambda, e->module, f, n);
     if (!addr) {
         p_fault(p, FAULT_ERROR, A_undef);
