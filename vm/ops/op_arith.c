@@ -12,7 +12,7 @@
 
 #define UNLIKELY(c) __builtin_expect((c), 0)
 
-/* Stores a result that may have needed memory. live: registers in use. */
+/* Stores a result that may have needed memory in `d`. live: registers in use. */
 #define STORE_GC(r, live, d, words)                                                \
     do {                                                                           \
         if (UNLIKELY(p->flags & PF_NEEDS_COLLECT)) {                               \
@@ -23,15 +23,15 @@
                 OP_LEAVE(RUN_EXITED);                                              \
             }                                                                      \
             OP_LOAD();                                                             \
-            DST(d) = x[live];                                                      \
+            (d) = x[live];                                                         \
         } else {                                                                   \
-            DST(d) = (r);                                                          \
+            (d) = (r);                                                             \
         }                                                                          \
         NEXT(words);                                                               \
     } while (0)
 
 /* Operands: fail, live, a, b, destination. */
-#define ARITH_SLOW(fn, name, first, words)             \
+#define ARITH_SLOW(fn, name, d, words)                 \
     do {                                               \
         OP_SAVE();                                     \
         Term r_ = fn(p, a, b);                         \
@@ -46,15 +46,16 @@
             }                                          \
             RAISE();                                   \
         }                                              \
-        STORE_GC(r_, ARG(2), first + 2, words);        \
+        STORE_GC(r_, ARG(2), d, words);                \
     } while (0)
 
-/* An operator with its fast path for two smalls (it ends the instruction), A and B how to fetch the operands. */
-#define ARITH_OP(name, A, B, number_fn, blame, ...)    \
+/* An operator with its fast path for two smalls (it ends the instruction), A and B how to fetch the operands, D the
+ * destination in the form this variant has it. */
+#define ARITH_OP(name, A, B, D, number_fn, blame, ...) \
     OP_SLOW(name##_slow)                               \
     {                                                  \
         Term a = A, b = B;                             \
-        ARITH_SLOW(number_fn, blame, 3, 6);            \
+        ARITH_SLOW(number_fn, blame, D, 6);            \
     }                                                  \
     OP(name)                                           \
     {                                                  \
@@ -83,52 +84,52 @@
         }                                                                                             \
     }
 /* With a constant, a failure is blamed on no operator: as OTP's own instruction for it does. */
-ARITH_OP(add_xix, REG_X(3), ARG(4), number_add, NONVALUE, ADD_FAST(REG_X(5)))
-ARITH_OP(add_si, SRC(3), ARG(4), number_add, NONVALUE, ADD_FAST(DST(5)))
-ARITH_OP(add_is, ARG(3), SRC(4), number_add, NONVALUE, ADD_FAST(DST(5)))
-ARITH_OP(add, SRC(3), SRC(4), number_add, A_plus, ADD_FAST(DST(5)))
-ARITH_OP(add_xxx, REG_X(3), REG_X(4), number_add, A_plus, ADD_FAST(REG_X(5)))
-ARITH_OP(sub_xix, REG_X(3), ARG(4), number_sub, NONVALUE, SUB_FAST(REG_X(5)))
-ARITH_OP(sub_si, SRC(3), ARG(4), number_sub, NONVALUE, SUB_FAST(DST(5)))
-ARITH_OP(sub, SRC(3), SRC(4), number_sub, A_minus, SUB_FAST(DST(5)))
-ARITH_OP(mul, SRC(3), SRC(4), number_mul, A_times, {
+ARITH_OP(add_xix, REG_X(3), ARG(4), REG_X(5), number_add, NONVALUE, ADD_FAST(REG_X(5)))
+ARITH_OP(add_si, SRC(3), ARG(4), DST(5), number_add, NONVALUE, ADD_FAST(DST(5)))
+ARITH_OP(add_is, ARG(3), SRC(4), DST(5), number_add, NONVALUE, ADD_FAST(DST(5)))
+ARITH_OP(add, SRC(3), SRC(4), DST(5), number_add, A_plus, ADD_FAST(DST(5)))
+ARITH_OP(add_xxx, REG_X(3), REG_X(4), REG_X(5), number_add, A_plus, ADD_FAST(REG_X(5)))
+ARITH_OP(sub_xix, REG_X(3), ARG(4), REG_X(5), number_sub, NONVALUE, SUB_FAST(REG_X(5)))
+ARITH_OP(sub_si, SRC(3), ARG(4), DST(5), number_sub, NONVALUE, SUB_FAST(DST(5)))
+ARITH_OP(sub, SRC(3), SRC(4), DST(5), number_sub, A_minus, SUB_FAST(DST(5)))
+ARITH_OP(mul, SRC(3), SRC(4), DST(5), number_mul, A_times, {
     int64_t r;
     if (is_both_small(a, b) && !__builtin_mul_overflow(small_value(a), (int64_t)(b - IMM_SMALL), &r)) {
         SMALL_RESULT(DST(5), r + IMM_SMALL);
     }
 })
 /* SMALL_MIN div -1 is no small. */
-ARITH_OP(int_div, SRC(3), SRC(4), number_int_div, A_div, {
+ARITH_OP(int_div, SRC(3), SRC(4), DST(5), number_int_div, A_div, {
     if (is_both_small(a, b) && b != make_small(0) && b != make_small(-1)) {
         SMALL_RESULT(DST(5), make_small(small_value(a) / small_value(b)));
     }
 })
-ARITH_OP(int_rem, SRC(3), SRC(4), number_rem, A_rem, {
+ARITH_OP(int_rem, SRC(3), SRC(4), DST(5), number_rem, A_rem, {
     if (is_both_small(a, b) && b != make_small(0) && b != make_small(-1)) {
         SMALL_RESULT(DST(5), make_small(small_value(a) % small_value(b)));
     }
 })
-ARITH_OP(band, SRC(3), SRC(4), number_band, A_band, {
+ARITH_OP(band, SRC(3), SRC(4), DST(5), number_band, A_band, {
     if (is_both_small(a, b)) {
         SMALL_RESULT(DST(5), a & b);
     }
 })
-ARITH_OP(bor, SRC(3), SRC(4), number_bor, A_bor, {
+ARITH_OP(bor, SRC(3), SRC(4), DST(5), number_bor, A_bor, {
     if (is_both_small(a, b)) {
         SMALL_RESULT(DST(5), a | b);
     }
 })
-ARITH_OP(bxor, SRC(3), SRC(4), number_bxor, A_bxor, {
+ARITH_OP(bxor, SRC(3), SRC(4), DST(5), number_bxor, A_bxor, {
     if (is_both_small(a, b)) {
         SMALL_RESULT(DST(5), (a ^ b) | IMM_SMALL);
     }
 })
-ARITH_OP(bsr, SRC(3), SRC(4), number_bsr, A_bsr, {
+ARITH_OP(bsr, SRC(3), SRC(4), DST(5), number_bsr, A_bsr, {
     if (is_both_small(a, b) && (uint64_t)small_value(b) < SMALL_BITS) {
         SMALL_RESULT(DST(5), make_small(small_value(a) >> small_value(b)));
     }
 })
-ARITH_OP(bsl, SRC(3), SRC(4), number_bsl, A_bsl, {
+ARITH_OP(bsl, SRC(3), SRC(4), DST(5), number_bsl, A_bsl, {
     if (is_both_small(a, b) && (uint64_t)small_value(b) < SMALL_BITS) {
         int64_t v = small_value(a), n = small_value(b);
         int64_t shifted = (int64_t)((uint64_t)v << n);
@@ -205,7 +206,7 @@ OP(gc_bif1)
     Term r = BIF_CALL(3, 1, a, NIL, NIL);
     OP_LOAD();
     BIF_FAILED(r);
-    STORE_GC(r, ARG(2), 6, 7);
+    STORE_GC(r, ARG(2), DST(6), 7);
 }
 OP(gc_bif2)
 {
@@ -214,7 +215,7 @@ OP(gc_bif2)
     Term r = BIF_CALL(3, 2, a, b, NIL);
     OP_LOAD();
     BIF_FAILED(r);
-    STORE_GC(r, ARG(2), 7, 8);
+    STORE_GC(r, ARG(2), DST(7), 8);
 }
 OP(gc_bif3)
 {
@@ -223,7 +224,7 @@ OP(gc_bif3)
     Term r = BIF_CALL(3, 3, a, b, c);
     OP_LOAD();
     BIF_FAILED(r);
-    STORE_GC(r, ARG(2), 8, 9);
+    STORE_GC(r, ARG(2), DST(8), 9);
 }
 
 /* The commonest of them in place. */
