@@ -30,7 +30,7 @@ main() ->
     p('fun', (binary_to_term(term_to_binary(F)))(41)),
     P = self(), R = make_ref(),
     p(ids, [binary_to_term(term_to_binary(T)) =:= T || T <- [P, R, hd(erlang:ports())]]),
-    p(foreign, [binary_to_term(B) || B <- [
+    p(foreign, [begin X = binary_to_term(B), {node(X), term_to_binary(X)} end || B <- [
         <<131, 88, 119, 5, "foo@b", 1:32, 2:32, 3:32>>, <<131, 90, 2:16, 119, 5, "foo@b", 3:32, 1:32, 2:32>>,
         <<131, 120, 119, 5, "foo@b", 1:64, 2:32>>]]),
     p(bad, [try_(fun() -> binary_to_term(B) end) || B <- [<<>>, <<131>>, <<130, 97, 1>>, <<131, 97>>, <<131, 108, 0, 0, 0, 9, 97>>,

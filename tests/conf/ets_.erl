@@ -78,8 +78,8 @@ owner() ->
     Q = spawn(fun() -> receive {'ETS-TRANSFER', X, _, G} -> Me ! {got, G, ets:info(X, size)}, receive stop -> ok end end end),
     ets:give_away(T, Q, gift),
     p(gave, receive {got, G, N} -> {G, N} after 1000 -> no end),
-    exit(Q, kill), timer:sleep(20),
-    p(gone, ets:info(T)),
+    R0 = monitor(process, Q), exit(Q, kill), receive {'DOWN', R0, _, _, _} -> ok end, timer:sleep(20),
+    p(gone, {ets:info(T, owner) =:= Me, ets:info(T, size)}),
     Priv = ets:new(t, [private]),
     spawn(fun() -> Me ! {try_(fun() -> ets:lookup(Priv, 1) end), try_(fun() -> ets:info(Priv, protection) end)} end),
     p(private, receive R -> R end).

@@ -20,7 +20,7 @@ sizes(N) ->
     p({filter, N}, lists:sort(maps:to_list(maps:filter(fun(K, _) -> K rem 7 =:= 0 end, M)))),
     It = maps:iterator(M),
     p({iter, N}, count(maps:next(It), 0)),
-    p({shrink, N}, maps:to_list(lists:foldl(fun maps:remove/2, M, lists:seq(3, N)))).
+    p({shrink, N}, maps:to_list(lists:foldl(fun maps:remove/2, M, lists:seq(3, max(N, 3))))).
 
 count(none, N) -> N;
 count({_, _, I}, N) -> count(maps:next(I), N + 1).

@@ -43,7 +43,7 @@ main() ->
     t({spawn, "printenv CONF_PORT_VAR"}, [exit_status]),
     p(errors, [try_(fun() -> open_port(N, O) end) || {N, O} <- [
         {{spawn_executable, "/none"}, []}, {{spawn_executable, "/etc/passwd"}, []}, {{spawn, ""}, []}, {{spawn_driver, "foo"}, []},
-        {{spawn, "true"}, [foo]}, {{spawn, "true"}, [{packet, 3}]}, {foo, []}, {{spawn, "a"}, [{line, 0}]}, {{spawn, "a"}, [{args, ["x"]}]},
+        {{spawn, "true"}, [foo]}, {{spawn, "true"}, [{packet, 3}]}, {{spawn, "a"}, [{line, 0}]}, {{spawn, "a"}, [{args, ["x"]}]},
         {{spawn_executable, "/bin/true"}, [{args, [1]}]}, {{spawn_executable, "/bin/true"}, [{arg0, 1}]}, {{spawn, "true"}, [{env, [1]}]},
         {{spawn, "true"}, [in | out]}, {{fd, a, b}, []}, {{spawn, [97, 0, 98]}, []}, {{spawn_executable, true}, []}]]),
     talk(), life(), commands(), big().

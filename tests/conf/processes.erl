@@ -3,7 +3,11 @@
 -module(processes).
 -export([main/0, echo/1]).
 
-p(Tag, Value) -> io:format("~p: ~p~n", [Tag, Value]).
+%% Pids, ports and references differ between machines: they are named by first appearance.
+p(Tag, Value) ->
+    {{T, V}, M} = anon({Tag, Value}, case get('$names') of undefined -> #{}; M0 -> M0 end),
+    put('$names', M),
+    io:format("~p: ~p~n", [T, V]).
 
 main() ->
     process_flag(trap_exit, true),
@@ -12,7 +16,6 @@ main() ->
 collect() -> collect(200).
 collect(T) -> receive M -> [M | collect(T)] after T -> [] end.
 
-%% Pids and references differ between machines: name them by first appearance.
 anon(T, M) when is_pid(T); is_reference(T); is_port(T) ->
     case M of
         #{T := N} -> {N, M};
@@ -29,36 +32,36 @@ wait_dead(P) -> M = monitor(process, P), receive {'DOWN', M, _, _, _} -> ok end.
 
 links() ->
     P1 = spawn_link(fun() -> exit(bye) end),
-    p(link_exit, anon(collect(), #{P1 => p1})),
+    p(link_exit, collect()),
     P2 = spawn(fun() -> receive stop -> ok end end),
     true = link(P2), true = link(P2), true = unlink(P2), P2 ! stop,
     p(unlinked, collect()),
     wait_dead(P2),
     true = link(P2),
-    p(link_dead, anon(collect(), #{P2 => p2})),
+    p(link_dead, collect()),
     process_flag(trap_exit, false),
     p(link_dead_untrapped, catch link(P2)),
     p(self_link, catch link(self())),
     process_flag(trap_exit, true),
     _ = collect(),
     Chain = spawn_link(fun() -> spawn_link(fun() -> spawn_link(fun() -> exit(deep) end), timer:sleep(5000) end), timer:sleep(5000) end),
-    p(chain, anon(collect(), #{Chain => c})).
+    p(chain, collect()).
 
 monitors() ->
     P = spawn(fun() -> receive stop -> exit(done) end end),
     R1 = monitor(process, P), R2 = monitor(process, P),
     demonitor(R1), P ! stop,
-    p(down, anon(collect(), #{P => p, R2 => r2})),
+    p(down, collect()),
     R3 = monitor(process, P),
-    p(down_dead, anon(collect(), #{P => p, R3 => r3})),
+    p(down_dead, collect()),
     R4 = monitor(process, no_such_name),
-    p(down_name, anon(collect(), #{R4 => r4})),
+    p(down_name, collect()),
     R5 = monitor(process, P),
     p(flush, {demonitor(R5, [flush, info]), collect()}),
     p(info, demonitor(R5, [info])),
     p(bad, catch demonitor(foo)),
     R6 = monitor(process, P, [{tag, mytag}]),
-    p(tag, anon(collect(), #{P => p, R6 => r6})),
+    p(tag, collect()),
     {P7, R7} = spawn_monitor(fun() -> error(oops) end),
     [{'DOWN', R7, process, P7, {oops, [{M, F, A, L} | _]}}] = collect(),
     p(crash, {M, F, A, L}),
@@ -71,11 +74,11 @@ exits() ->
     [begin
          {P, R} = spawn_monitor(F), timer:sleep(5),
          exit(P, Reason), timer:sleep(5),
-         p({exit2, N, Reason}, anon([X || {'DOWN', R1, _, _, X} <- collect(50), R1 =:= R], #{self() => me})),
+         p({exit2, N, Reason}, [X || {'DOWN', R1, _, _, X} <- collect(50), R1 =:= R]),
          exit(P, kill)
      end || {N, F} <- [{quiet, Quiet}, {trap, Trap}], Reason <- [normal, foo, kill, shutdown]],
     _ = collect(),
-    p(self_normal, begin exit(self(), normal), anon(collect(10), #{self() => me}) end),
+    p(self_normal, begin exit(self(), normal), collect(10) end),
     p(self_kill_caught, catch exit(kill)),
     [begin
          {_, R} = spawn_monitor(F),
@@ -108,14 +111,14 @@ spawns() ->
     P = spawn(?MODULE, echo, [self()]),
     receive {echo, P} -> p(spawn3, ok) after 1000 -> p(spawn3, timeout) end,
     {P2, R} = spawn_opt(?MODULE, echo, [self()], [monitor, link, {priority, high}, {min_heap_size, 1000}]),
-    p(opt, anon(collect(), #{P2 => p2, R => r})),
+    p(opt, collect()),
     p(bad, catch spawn(foo)),
     p(bad_args, catch spawn(lists, reverse, [a | b])),
     p(bad_opt, catch spawn_opt(fun() -> ok end, [nonsense])),
     {P3, R3} = spawn_monitor(no_module, f, [1]),
     receive {'DOWN', R3, process, P3, Why} -> p(undef, Why) end,
     Req = spawn_request(fun() -> ok end, [monitor]),
-    p(request, anon([X || X <- collect()], #{Req => req})).
+    p(request, [X || X <- collect()]).
 
 receives() ->
     self() ! a, self() ! b, self() ! c,
@@ -146,7 +149,7 @@ aliases() ->
     B ! x, B ! y, p(reply, collect(20)),
     P = spawn(fun() -> receive {R, V} -> R ! {R, V}, R ! {R, V} end end),
     M = monitor(process, P, [{alias, reply_demonitor}]),
-    P ! {M, 42}, p(reply_demonitor, anon(collect(50), #{M => m})),
+    P ! {M, 42}, p(reply_demonitor, collect(50)),
     p(bad, catch alias([foo])).
 
 flags() ->
@@ -157,15 +160,16 @@ flags() ->
     p(error_handler, process_flag(error_handler, error_handler)),
     p(mqd, {process_flag(message_queue_data, off_heap), process_flag(message_queue_data, on_heap)}),
     put(k, v), put(k2, {v, 2}),
-    p(dict, {get(k), put(k, w), erase(k), get(k), lists:sort(get()), get_keys(v), get_keys()}),
-    p(erase, {lists:sort(erase()), get()}).
+    p(dict, {get(k), put(k, w), erase(k), get(k), get(k2), get_keys(v)}),
+    Saved = get('$names'), All = erase(), put('$names', Saved),
+    p(erase, lists:keydelete('$names', 1, All)).
 
 info() ->
     P = spawn(fun() -> process_flag(trap_exit, true), receive stop -> ok end end),
     timer:sleep(5),
     link(P), M = monitor(process, P),
     P ! hello,
-    [p(I, anon(process_info(P, I), #{P => p, self() => me}))
+    [p(I, process_info(P, I))
      || I <- [trap_exit, links, monitored_by, monitors, message_queue_len, messages, status, priority, dictionary,
               registered_name, current_function, error_handler, initial_call]],
     p(list, process_info(P, [status, registered_name, trap_exit])),

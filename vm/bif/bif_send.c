@@ -50,14 +50,14 @@ static bool has_name(Term name)
 NATIVE(native_register)
 {
     if (!is_atom(a[0]) || a[0] == A_undefined || !(is_local_pid(a[1]) || is_local_port(a[1]))) {
-        return p_badarg(p);
+        return p_badarg_cause(p, A_none);
     }
     Term *name = name_place(a[1]);
     if (!name) {
         return p_badarg_cause(p, A_notalive);
     }
     if (registry_find(a[0]) != NONVALUE) {
-        return p_badarg(p);
+        return p_badarg_cause(p, A_none);
     }
     if (has_name(*name)) {
         return p_badarg_cause(p, A_registered_name);

@@ -231,6 +231,7 @@ static void deliver_packets(Port *port, const uint8_t *bytes, size_t n)
         if (port->partial_size - at - head < size) {
             break;
         }
+        port->input += size; /* without its head, as port_info tells it */
         send_data(port, NONVALUE, base + at + head, size);
         at += head + size;
     }
@@ -240,12 +241,13 @@ static void deliver_packets(Port *port, const uint8_t *bytes, size_t n)
 
 void port_deliver_data(Port *port, const uint8_t *bytes, size_t n)
 {
-    port->input += n;
     if (port->line) {
+        port->input += n;
         deliver_lines(port, bytes, n);
     } else if (port->packet) {
         deliver_packets(port, bytes, n);
     } else if (n > 0) {
+        port->input += n;
         send_data(port, NONVALUE, bytes, n);
     }
 }
