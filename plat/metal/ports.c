@@ -12,7 +12,7 @@
 #include "vm/term/binary.h"
 #include "vm/term/number.h"
 
-enum { MAX_SERVERS = 16, NAME_BYTES = 32 };
+enum { MAX_SERVERS = 16, NAME_BYTES = 32, MAX_OUTPUT_BYTES = 4 << 20 };
 
 typedef struct PortServer {
     PortDriver driver; /* first: a Port's driver is one of these */
@@ -28,8 +28,17 @@ typedef struct Reply {
     uint8_t bytes[];
 } Reply;
 
+/* Output that its driver has not yet taken: kept, so that a driver's death loses none. */
+typedef struct Output {
+    struct Output *next;
+    size_t size;
+    uint8_t bytes[];
+} Output;
+
 typedef struct ServedPort {
     Port *port;
+    Output *outputs, **outputs_end;
+    size_t output_bytes;
     HeapFrag *options_frag;
     Term options; /* as open_port had them, for the driver and its successors */
     Reply *replies;
@@ -88,11 +97,23 @@ static void *served_open(Port *port, Term name, Term options, Term *error)
     }
     ServedPort *d = vm_calloc(sizeof *d);
     d->port = port;
+    d->outputs_end = &d->outputs;
     d->options_frag = frag_copy_term(options, &d->options);
     if (is_served(s)) {
         send_open(d);
     }
     return d;
+}
+
+static void output_drop_first(ServedPort *d)
+{
+    Output *o = d->outputs;
+    d->outputs = o->next;
+    if (d->outputs == NULL) {
+        d->outputs_end = &d->outputs;
+    }
+    d->output_bytes -= o->size;
+    vm_free(o);
 }
 
 static void served_close(void *data)
@@ -105,19 +126,40 @@ static void served_close(void *data)
         next = r->next;
         vm_free(r);
     }
+    while (d->outputs != NULL) {
+        output_drop_first(d);
+    }
     if (d->options_frag != NULL) {
         frag_free(d->options_frag);
     }
     vm_free(d);
 }
 
+static void output_keep(ServedPort *d, const uint8_t *bytes, size_t n)
+{
+    Output *o = vm_alloc(sizeof *o + n);
+    o->next = NULL;
+    o->size = n;
+    memcpy(o->bytes, bytes, n);
+    *d->outputs_end = o;
+    d->outputs_end = &o->next;
+    d->output_bytes += n;
+}
+
 static bool served_output(void *data, const uint8_t *bytes, size_t n)
 {
     ServedPort *d = data;
-    if (is_served(server_of(d->port))) {
-        send_bytes(d, bytes, n);
-    } else if (is_fd(server_of(d->port))) {
+    const PortServer *s = server_of(d->port);
+    if (!is_served(s) && is_fd(s)) {
         log_write((const char *)bytes, n);
+        return true;
+    }
+    if (d->output_bytes + n > MAX_OUTPUT_BYTES) {
+        return false; /* nobody has taken any for a long time */
+    }
+    output_keep(d, bytes, n);
+    if (is_served(s)) {
+        send_bytes(d, bytes, n);
     }
     return true;
 }
@@ -170,8 +212,13 @@ const struct PortDriver *const *ports_drivers(void)
 /* --- natives --------------------------------------------------------------------------------------------------------- */
 static void hand_over(Port *port, void *server)
 {
-    if (server_of(port) == server) {
-        send_open(port->data);
+    if (server_of(port) != server) {
+        return;
+    }
+    const ServedPort *d = port->data;
+    send_open(d);
+    for (const Output *o = d->outputs; o != NULL; o = o->next) {
+        send_bytes(d, o->bytes, o->size);
     }
 }
 
@@ -243,6 +290,21 @@ NATIVE(native_loom_port_deliver_term)
     Term copy;
     HeapFrag *frag = frag_copy_term(a[1], &copy);
     port_deliver(port, copy, frag);
+    return A_ok;
+}
+
+NATIVE(native_loom_port_taken)
+{
+    Port *port;
+    Whose whose = port_of(p, a[0], &port);
+    if (whose != MINE) {
+        return not_mine(p, whose);
+    }
+    ServedPort *d = port->data;
+    if (d->outputs == NULL) {
+        return p_badarg(p);
+    }
+    output_drop_first(d);
     return A_ok;
 }
 

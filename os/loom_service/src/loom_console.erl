@@ -3,7 +3,8 @@
 %% line editor's side: `user_drv', `group', `edlin', `shell', all unmodified) and of the `fd' ports (plain output).
 %%
 %% Every device may die and come back: the console monitors it, attaches again, and sends again what had not reached the
-%% wire. When the console itself dies, its ports wait for the next incarnation (doc/hardware.md).
+%% wire. When the console itself dies, its ports wait for the next incarnation and give it the output that this one had not
+%% taken (doc/hardware.md).
 -module(loom_console).
 -behaviour(gen_server).
 
@@ -24,8 +25,11 @@
             port = none :: port() | none,             % the open tty_sl port
             serial = none :: pid() | none,
             screen = none :: pid() | none,
+            keyboard = none :: pid() | none,
             flight = <<>> :: binary(),                % given to the serial driver, not yet on the wire
-            queue = queue:new() :: queue:queue(binary() | {sync, port()})}).
+            queue = queue:new() :: queue:queue(item())}).
+%% Bytes still to go out, and whom to tell when they are: `sync' when the sender waits for it.
+-type item() :: {binary(), none | {async | sync, port()}}.
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
@@ -35,24 +39,30 @@ start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 write(Text) -> gen_server:call(?MODULE, {write, Text}).
 
 init([]) ->
-    S = attach_screen(attach_serial(#s{})),
-    attach_keyboard(),
+    S = lists:foldl(fun attach/2, #s{}, [loom_drv_serial, loom_drv_fb, loom_drv_ps2]),
     [ok = loom_port:register(Name) || Name <- [<<"tty_sl">>, <<"fd">>]],
     {ok, S}.
 
 %%% Devices
 
-attach_serial(S) ->
-    case attach(loom_drv_serial, subscribe) of
-        none -> S#s{serial = none};
-        Pid -> send(S#s{serial = Pid})
-    end.
+%% Attaches to a device that is not attached. What was under way when its driver died goes out again first.
+attach(loom_drv_serial, #s{serial = none} = S) ->
+    case subscribe(loom_drv_serial, subscribe) of
+        none -> S;
+        Pid when S#s.flight =:= <<>> -> send(S#s{serial = Pid});
+        Pid -> hand_over(S#s{serial = Pid})
+    end;
+attach(loom_drv_fb, #s{screen = none} = S) -> S#s{screen = subscribe(loom_drv_fb, attach)};
+attach(loom_drv_ps2, #s{keyboard = none} = S) -> S#s{keyboard = subscribe(loom_drv_ps2, subscribe)};
+attach(_Attached, S) -> S.
 
-attach_screen(S) -> S#s{screen = attach(loom_drv_fb, attach)}.
-attach_keyboard() -> attach(loom_drv_ps2, subscribe).
+detach(Pid, #s{serial = Pid} = S) -> S#s{serial = none};
+detach(Pid, #s{screen = Pid} = S) -> S#s{screen = none};
+detach(Pid, #s{keyboard = Pid} = S) -> S#s{keyboard = none};
+detach(_Stale, S) -> S.
 
 %% `none' when there is no such process now; a device that the machine has will be back.
-attach(Driver, Function) ->
+subscribe(Driver, Function) ->
     try Driver:Function() of
         Pid ->
             erlang:monitor(process, Pid, [{tag, {gone, Driver}}]),
@@ -77,46 +87,43 @@ absent(Driver) ->
 %%% Output
 
 handle_call({write, Text}, _From, S) ->
-    {reply, ok, send(out(unicode:characters_to_binary(Text), S))};
+    {reply, ok, send(out(unicode:characters_to_binary(Text), none, S))};
 handle_call(Request, _From, _S) -> error({unexpected_call, Request}).
 
 handle_cast(Request, _S) -> error({unexpected_cast, Request}).
 
-out(<<>>, S) -> S;
-out(Bytes, S) -> screen(Bytes, S#s{queue = queue:in(Bytes, S#s.queue)}).
+out(Bytes, Origin, S) -> screen(Bytes, S#s{queue = queue:in({Bytes, Origin}, S#s.queue)}).
 
 %% The screen is memory: written at once. If its driver dies now, the next one starts with an empty screen.
+screen(<<>>, S) -> S;
 screen(_Bytes, #s{screen = none} = S) -> S;
 screen(Bytes, #s{screen = Pid} = S) ->
     try loom_drv_fb:write(Pid, Bytes) of
         ok -> S
     catch
-        exit:_ -> S#s{screen = none}
+        exit:_ -> S
     end.
 
-%% Keeps at most a window of bytes under way.
-send(#s{serial = none, queue = Queue} = S) ->
-    case screen_only(S) of
-        true -> acknowledge_all(queue:to_list(Queue), S#s{queue = queue:new()});
-        false -> S
-    end;
+%% Keeps one window of bytes under way; an item whose bytes are all on the wire is done.
 send(#s{flight = <<>>, queue = Queue} = S) ->
     case queue:out(Queue) of
-        {{value, {sync, Port}}, Rest} ->
-            acknowledge(Port),
+        {{value, {<<>>, Origin}}, Rest} ->
+            done(Origin),
             send(S#s{queue = Rest});
-        {{value, Bytes}, Rest} -> send_bytes(Bytes, S#s{queue = Rest});
+        {{value, {Bytes, Origin}}, Rest} -> send_bytes(Bytes, Origin, S#s{queue = Rest});
         {empty, _} -> S
     end;
 send(S) -> S.
 
-send_bytes(Bytes, S) ->
+%% Without a serial line the screen has it all; while its driver is being restarted, output waits.
+send_bytes(Bytes, Origin, #s{serial = none, queue = Queue} = S) ->
+    case absent(loom_drv_serial) of
+        true -> send(S#s{queue = queue:in_r({<<>>, Origin}, Queue)});
+        false -> S#s{queue = queue:in_r({Bytes, Origin}, Queue)}
+    end;
+send_bytes(Bytes, Origin, #s{queue = Queue} = S) ->
     {Now, Later} = split(Bytes),
-    Queue = case Later of
-        <<>> -> S#s.queue;
-        _ -> queue:in_r(Later, S#s.queue)
-    end,
-    hand_over(S#s{flight = Now, queue = Queue}).
+    hand_over(S#s{flight = Now, queue = queue:in_r({Later, Origin}, Queue)}).
 
 split(<<Now:?WINDOW/binary, Later/binary>>) -> {Now, Later};
 split(Bytes) -> {Bytes, <<>>}.
@@ -128,14 +135,10 @@ hand_over(#s{serial = Pid, flight = Flight} = S) ->
         exit:_ -> S
     end.
 
-screen_only(_) -> whereis(loom_drv_serial) =:= undefined andalso absent(loom_drv_serial).
-
-acknowledge_all(Items, S) ->
-    [acknowledge(Port) || {sync, Port} <- Items],
-    S.
-
-%% user_drv waits for this after a synchronous write.
-acknowledge(Port) -> loom_port:deliver_term(Port, ok).
+done(none) -> ok;
+done({Kind, Port}) ->
+    Kind =:= sync andalso loom_port:deliver_term(Port, ok),
+    loom_port:taken(Port).
 
 %%% Events
 
@@ -144,10 +147,8 @@ handle_info({loom_drv_serial, Pid, {written, Count}}, #s{serial = Pid, flight = 
 handle_info({Driver, _Pid, {data, Bytes}}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 ->
     {noreply, input(Bytes, S)};
 handle_info({Driver, _Pid, _Stale}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 -> {noreply, S};
-handle_info({{gone, loom_drv_serial}, _, process, Pid, _}, #s{serial = Pid} = S) ->
-    {noreply, reattach(loom_drv_serial, S)};
-handle_info({{gone, Driver}, _, process, _, _}, S) -> {noreply, reattach(Driver, S)};
-handle_info({attach, Driver}, S) -> {noreply, reattach(Driver, S)};
+handle_info({{gone, Driver}, _, process, Pid, _}, S) -> {noreply, attach(Driver, detach(Pid, S))};
+handle_info({attach, Driver}, S) -> {noreply, attach(Driver, S)};
 handle_info({port_open, Port, <<"tty_sl">>, _Options}, S) ->
     ok = loom_port:set_control(Port, ?CONTROL_SIZE, <<?COLUMNS:32/native, ?ROWS:32/native>>),
     ok = loom_port:set_control(Port, ?CONTROL_UNICODE, <<1>>),
@@ -156,28 +157,12 @@ handle_info({port_open, Port, <<"tty_sl">>, _Options}, S) ->
 handle_info({port_open, _Port, <<"fd">>, _Options}, S) -> {noreply, S};
 handle_info({port_output, Port, Command}, #s{port = Port, tty = Tty} = S) ->
     {Kind, Bytes, New} = loom_tty:command(Command, Tty),
-    Written = out(iolist_to_binary(Bytes), S#s{tty = New}),
-    {noreply, send(sync(Kind, Port, Written))};
-handle_info({port_output, _Fd, Text}, S) ->
-    {noreply, send(out(binary:replace(Text, <<"\n">>, <<"\r\n">>, [global]), S))};
+    {noreply, send(out(iolist_to_binary(Bytes), {Kind, Port}, S#s{tty = New}))};
+handle_info({port_output, Fd, Text}, S) ->
+    {noreply, send(out(binary:replace(Text, <<"\n">>, <<"\r\n">>, [global]), {async, Fd}, S))};
 handle_info({port_control, _Port, _Command, _Data}, S) -> {noreply, S};
 handle_info({port_close, Port}, #s{port = Port} = S) -> {noreply, S#s{port = none, tty = loom_tty:new(?COLUMNS)}};
 handle_info({port_close, _Fd}, S) -> {noreply, S}.
-
-sync(sync, Port, S) -> S#s{queue = queue:in({sync, Port}, S#s.queue)};
-sync(async, _Port, S) -> S.
-
-%% What was under way when the driver died goes out again first.
-reattach(loom_drv_serial, S) ->
-    case attach(loom_drv_serial, subscribe) of
-        none -> S#s{serial = none};
-        Pid when S#s.flight =:= <<>> -> send(S#s{serial = Pid});
-        Pid -> hand_over(S#s{serial = Pid})
-    end;
-reattach(loom_drv_fb, S) -> attach_screen(S);
-reattach(loom_drv_ps2, S) ->
-    attach_keyboard(),
-    S.
 
 %% Terminals send CR for the return key; a terminal driver hands on LF.
 input(_Bytes, #s{port = none} = S) -> S;
