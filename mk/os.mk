@@ -24,3 +24,14 @@ build/os/loom.boot: tools/mkboot $(OS_BEAMS)
 
 .PHONY: os
 os: $(OS_BEAMS) $(OS_APP_FILES) build/os/loom.boot ## the Erlang applications and the boot script
+
+# The demonstrations on the Linux program; in a running Loom they are loom_demo:all() and so on.
+DEMO_PATH := build/os/loom_demo/ebin build/os/loom_hal/ebin build/os/model
+build/os/model/loom_hw.beam: os/loom_demo/model/loom_hw.erl
+	@mkdir -p $(@D)
+	erlc $(ERLC_FLAGS) -o $(@D) $<
+.PHONY: model demo demo-fault demo-reload demo-pipeline demo-swarm
+model: build/os/model/loom_hw.beam
+demo: demo-fault demo-reload demo-pipeline demo-swarm ## all demonstrations
+demo-fault demo-reload demo-pipeline demo-swarm: demo-%: build/loom os model
+	@build/loom -noshell -pa $(DEMO_PATH) -eval 'loom_demo:main([$*])' </dev/null
