@@ -56,16 +56,16 @@ static bool word_at(uint64_t address, uint64_t *word)
     return true;
 }
 
-static bool trace_line(unsigned i, uint64_t address)
+/* A return address may lie behind its function, when the call was the last thing in it: then one byte before belongs to it. */
+static void trace_line(unsigned i, uint64_t address)
 {
-    uint64_t offset;
-    const char *name = symbol_find(address, &offset);
+    uint64_t offset, back = i > 0;
+    const char *name = symbol_find(address - back, &offset);
     if (name == NULL) {
         klog_raw("  #%-2u %016llx\n", i, (unsigned long long)address);
-        return false;
+    } else {
+        klog_raw("  #%-2u %016llx %s+0x%llx\n", i, (unsigned long long)address, name, (unsigned long long)(offset + back));
     }
-    klog_raw("  #%-2u %016llx %s+0x%llx\n", i, (unsigned long long)address, name, (unsigned long long)offset);
-    return true;
 }
 
 /* Follows frame pointers for as long as they lead upwards through mapped memory. */
@@ -98,7 +98,7 @@ static void finish(uint64_t rip, uint64_t frame)
 _Noreturn void panic_here(void)
 {
     panic_begin();
-    finish((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
+    finish((uint64_t)__builtin_return_address(0) - 1, (uint64_t)__builtin_frame_address(0));
     cpu_stop();
 }
 
@@ -111,7 +111,7 @@ _Noreturn void panic(const char *format, ...)
     fmt_vbuf(text, sizeof text, format, ap);
     va_end(ap);
     klog_raw("\nloom: panic: %s\n", text);
-    finish((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
+    finish((uint64_t)__builtin_return_address(0) - 1, (uint64_t)__builtin_frame_address(0));
     cpu_stop();
 }
 
