@@ -85,6 +85,13 @@ static bool option_tuple(TableOptions *o, Term t, Term *decentralized)
         return true;
     case A_write_concurrency:
         o->write_concurrency = value;
+        o->debug_locks = 0;
+        if (is_tuple_arity(value, 2) && tuple_elements(value)[0] == A_debug_hash_fixed_number_of_locks &&
+            is_small(tuple_elements(value)[1]) && small_value(tuple_elements(value)[1]) > 0) {
+            o->write_concurrency = A_true;
+            o->debug_locks = tuple_elements(value)[1];
+            return true;
+        }
         return is_boolean(value) || value == A_auto;
     case A_read_concurrency:
         o->read_concurrency = value == A_true;
@@ -110,6 +117,7 @@ static bool options_parse(TableOptions *o, Term list)
     }
     if (o->protection == ETS_PRIVATE) { /* nobody to be concurrent with */
         o->write_concurrency = A_false;
+        o->debug_locks = 0;
         o->read_concurrency = false;
     }
     if (o->write_concurrency == A_false) {
@@ -119,7 +127,7 @@ static bool options_parse(TableOptions *o, Term list)
     } else {
         o->decentralized_counters = o->write_concurrency == A_auto || o->type == ETS_ORDERED_SET;
     }
-    return is_nil(list);
+    return is_nil(list) && !(o->debug_locks && o->type == ETS_ORDERED_SET);
 }
 
 NATIVE(native_ets_new)

@@ -58,6 +58,7 @@ CONSTANT(node_table_gc, make_small(60))
 CONSTANT(dist_buf_busy_limit, make_small(1 << 20))
 CONSTANT(reductions, make_small(SLICE_REDUCTIONS))
 CONSTANT(ets_limit, make_small(ETS_LIMIT))
+CONSTANT(ets_always_compress, A_false)
 CONSTANT(logger, settings.logger)
 CONSTANT(outstanding, make_small(settings.outstanding_requests_limit))
 CONSTANT(break_ignored, make_boolean(vm_config()->break_ignored))
@@ -298,6 +299,7 @@ const SystemInfoRow system_info_rows[] = {
     {A_emu_type, info_opt},
     {A_endian, info_little},
     {A_ets_count, info_ets_count},
+    {A_ets_always_compress, info_ets_always_compress},
     {A_ets_limit, info_ets_limit},
     {A_ets_realloc_moves, info_false},
     {A_fullsweep_after, info_fullsweep_after},

@@ -237,6 +237,7 @@ Table *table_create(Proc *p, Term name, const TableOptions *o)
     t->compressed = o->compressed;
     t->read_concurrency = o->read_concurrency;
     t->write_concurrency = o->write_concurrency;
+    t->debug_locks = o->debug_locks;
     t->decentralized_counters = o->decentralized_counters;
     t->protection = o->protection;
     t->owner = p->id;

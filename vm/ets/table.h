@@ -81,6 +81,7 @@ typedef struct Table {
     bool named;
     bool compressed, read_concurrency, decentralized_counters;
     Term write_concurrency; /* true, false, auto */
+    Term debug_locks;       /* what {debug_hash_fixed_number_of_locks, N} said, 0: not there. For info only */
     /* Under lock. */
     EtsLock lock;
     bool alive;
@@ -190,7 +191,7 @@ typedef struct TableOptions {
     EtsProtection protection;
     unsigned keypos;
     bool named, compressed, read_concurrency, decentralized_counters;
-    Term write_concurrency;
+    Term write_concurrency, debug_locks;
     Term heir, heir_data;
 } TableOptions;
 /* Returns the table (alive, unlocked, owned by p), or NULL when the name is taken. */
