@@ -27,9 +27,11 @@
             screen = none :: pid() | none,
             keyboard = none :: pid() | none,
             flight = <<>> :: binary(),                % given to the serial driver, not yet on the wire
+            landing = [] :: [origin()],               % done when all of flight is on the wire, last first
             queue = queue:new() :: queue:queue(item())}).
 %% Bytes still to go out, and whom to tell when they are: `sync' when the sender waits for it.
--type item() :: {binary(), none | {async | sync, port()}}.
+-type item() :: {binary(), origin()}.
+-type origin() :: none | {async | sync, port()}.
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
@@ -104,29 +106,36 @@ screen(Bytes, #s{screen = Pid} = S) ->
         exit:_ -> S
     end.
 
-%% Keeps one window of bytes under way; an item whose bytes are all on the wire is done.
-send(#s{flight = <<>>, queue = Queue} = S) ->
-    case queue:out(Queue) of
-        {{value, {<<>>, Origin}}, Rest} ->
-            done(Origin),
-            send(S#s{queue = Rest});
-        {{value, {Bytes, Origin}}, Rest} -> send_bytes(Bytes, Origin, S#s{queue = Rest});
-        {empty, _} -> S
+%% Keeps one window of bytes under way, gathered from as many items as fit; an item is done when its last byte is on the wire.
+send(#s{flight = <<>>, landing = Landing} = S) ->
+    [done(Origin) || Origin <- lists:reverse(Landing)],
+    case gather(S#s{landing = []}) of
+        #s{flight = <<>>, landing = []} = Idle -> Idle;
+        #s{serial = none} = Waiting -> wait_for_serial(Waiting);
+        #s{flight = <<>>} = Empty -> send(Empty);
+        Ready -> hand_over(Ready)
     end;
 send(S) -> S.
 
-%% Without a serial line the screen has it all; while its driver is being restarted, output waits.
-send_bytes(Bytes, Origin, #s{serial = none, queue = Queue} = S) ->
-    case absent(loom_drv_serial) of
-        true -> send(S#s{queue = queue:in_r({<<>>, Origin}, Queue)});
-        false -> S#s{queue = queue:in_r({Bytes, Origin}, Queue)}
+gather(#s{flight = Flight, landing = Landing, queue = Queue} = S) when byte_size(Flight) < ?WINDOW ->
+    case queue:out(Queue) of
+        {empty, _} -> S;
+        {{value, {Bytes, Origin}}, Rest} ->
+            Room = ?WINDOW - byte_size(Flight),
+            case Bytes of
+                <<Now:Room/binary, Later/binary>> when Later =/= <<>> ->
+                    S#s{flight = <<Flight/binary, Now/binary>>, queue = queue:in_r({Later, Origin}, Rest)};
+                _ -> gather(S#s{flight = <<Flight/binary, Bytes/binary>>, landing = [Origin | Landing], queue = Rest})
+            end
     end;
-send_bytes(Bytes, Origin, #s{queue = Queue} = S) ->
-    {Now, Later} = split(Bytes),
-    hand_over(S#s{flight = Now, queue = queue:in_r({Later, Origin}, Queue)}).
+gather(S) -> S.
 
-split(<<Now:?WINDOW/binary, Later/binary>>) -> {Now, Later};
-split(Bytes) -> {Bytes, <<>>}.
+%% Without a serial line the screen has had it all; while its driver is being restarted, output waits in `flight'.
+wait_for_serial(S) ->
+    case absent(loom_drv_serial) of
+        true -> send(S#s{flight = <<>>});
+        false -> S
+    end.
 
 hand_over(#s{serial = Pid, flight = Flight} = S) ->
     try loom_drv_serial:write(Pid, Flight) of
