@@ -43,6 +43,8 @@ static void link_functions(const Loader *ld, Instance *in)
     in->on_load = ld->on_load >= 0 ? in->functions[ld->on_load].entry : NULL;
 }
 
+enum { LINE_MAX_SHOWN = (1 << 24) - 2 }; /* OTP drops larger ones, and tests say so */
+
 /* As in OTP, the modules of the machine itself show no lines in stack traces. */
 static bool is_preloaded(Term module)
 {
@@ -63,6 +65,9 @@ static void link_lines(const Loader *ld, Instance *in)
     in->lines = vm_alloc((in->line_count + 1) * sizeof *in->lines);
     for (size_t i = 0; i < in->line_count; i++) {
         LineItem item = ld->line_items[ld->lines.at[i].item];
+        if (item.line > LINE_MAX_SHOWN) {
+            item.line = 0;
+        }
         in->lines[i] = (LineInfo){in->code + ld->lines.at[i].offset, item.file, item.line};
     }
 }

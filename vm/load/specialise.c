@@ -10,12 +10,14 @@
 #include "vm/load/load_priv.h"
 #include "vm/load/specialise.h"
 #include "vm/term/atom.h"
+#include "vm/term/compare.h"
 
 enum {
     MAX_REGISTER = MAX_X_REGS - 2, /* one above the live ones serves as scratch root */
     MAX_LIVE = MAX_X_REGS - 1,
     MAX_FRAME = 4096,
     MAX_NUMBER = 1 << 26,
+    MAX_SORTED_PAIRS = 512,
 };
 
 /* --- emitting words ----------------------------------------------------------------------------------- */
@@ -30,8 +32,10 @@ void emit_op(Loader *ld, int spec)
     while (ld->frames.count <= offset / 64) {
         VEC_PUSH(&ld->frames, 0);
     }
+    uint64_t bit = UINT64_C(1) << (offset % 64);
+    ld->frames.at[offset / 64] &= ~bit; /* an instruction that has been joined may have begun here */
     if (ld->frame >= 0 || ld->frame <= FRAME_MIXED) {
-        ld->frames.at[offset / 64] |= UINT64_C(1) << (offset % 64);
+        ld->frames.at[offset / 64] |= bit;
     }
     ld->last = offset;
     ld->last_spec = spec;
@@ -500,6 +504,27 @@ static bool special_make_fun2(Loader *ld, const Operand *o)
     return emit_generic(ld, GEN_make_fun3, operands, 3);
 }
 
+/* The pairs of put_map_exact in key order, when all keys are constants: so the first missing key is the one OTP reports. */
+static void sort_pairs(Loader *ld)
+{
+    Operand *o = ld->list.at;
+    size_t n = ld->list.count & ~(size_t)1;
+    for (size_t i = 0; i < n; i += 2) {
+        if (o[i].tag != OPERAND_CONST) {
+            return;
+        }
+    }
+    for (size_t i = 2; i < n && n <= MAX_SORTED_PAIRS; i += 2) {
+        for (size_t j = i; j > 0 && term_compare_exact(o[j - 2].value, o[j].value) > 0; j -= 2) {
+            Operand key = o[j], value = o[j + 1];
+            o[j] = o[j - 2];
+            o[j + 1] = o[j - 1];
+            o[j - 2] = key;
+            o[j - 1] = value;
+        }
+    }
+}
+
 static bool specialise_special(Loader *ld, unsigned generic, const Operand *o)
 {
     switch (generic) {
@@ -703,6 +728,9 @@ bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n)
     }
     if (!structural && !frame_before(ld, generic, o)) {
         return false;
+    }
+    if (generic == GEN_put_map_exact) {
+        sort_pairs(ld);
     }
     size_t before = ld->last;
     int before_spec = ld->last_spec;

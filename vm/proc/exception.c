@@ -22,8 +22,9 @@ enum { RAW_CLASS, RAW_MODULE, RAW_FUNCTION, RAW_ARGS, RAW_INFO, RAW_ADDRESSES, R
 enum { DEPTH_DEFAULT = 8, DEPTH_MAX = 1024 };
 
 static struct Exceptions {
-    unsigned depth; /* stack trace entries at most: system_flag(backtrace_depth) */
-} exceptions = {DEPTH_DEFAULT};
+    unsigned asked; /* system_flag(backtrace_depth) */
+    unsigned depth; /* stack trace entries at most: one even when 0 was asked for */
+} exceptions = {DEPTH_DEFAULT, DEPTH_DEFAULT};
 
 unsigned exception_depth(void)
 {
@@ -32,8 +33,9 @@ unsigned exception_depth(void)
 
 unsigned exception_set_depth(unsigned depth)
 {
-    unsigned old = exceptions.depth;
-    exceptions.depth = depth < DEPTH_MAX ? depth : DEPTH_MAX;
+    unsigned old = exceptions.asked;
+    exceptions.asked = depth < DEPTH_MAX ? depth : DEPTH_MAX;
+    exceptions.depth = exceptions.asked ? exceptions.asked : 1;
     return old;
 }
 
@@ -150,7 +152,7 @@ static Term raw_make(Proc *p, const Term *x, const Word *ip)
     const Export *e = raw_blamed(p, x, ip);
     Term info = raw_info(p, e);
     unsigned depth = exceptions.depth;
-    Term addresses = raw_addresses(p, ip, depth && e ? depth - 1 : depth);
+    Term addresses = raw_addresses(p, ip, e ? depth - 1 : depth);
     Term *raw = heap_alloc(p, TUPLE_WORDS(RAW_ARITY));
     raw[0] = MAKE_HEADER(RAW_ARITY, SUB_TUPLE);
     raw[1 + RAW_CLASS] = class_atom(p->fault_class);
