@@ -4,7 +4,8 @@ OS_SRC := $(wildcard os/*/src/*.erl)
 OS_BEAMS := $(foreach s,$(OS_SRC),build/os/$(word 2,$(subst /, ,$(s)))/ebin/$(basename $(notdir $(s))).beam)
 OS_APP_FILES := $(foreach a,$(OS_APPS),$(if $(wildcard os/$(a)/src/$(a).app.src),build/os/$(a)/ebin/$(a).app))
 ERLC_FLAGS := +debug_info -Wall -Werror
-OTP_ROOT := $(shell erl -noshell -eval 'io:put_chars(code:root_dir()), halt().' 2>/dev/null)
+# Asked once, and only by rules that need it: `make deps` may be what installs erl.
+OTP_ROOT = $(eval OTP_ROOT := $$(shell erl -noshell -eval 'io:put_chars(code:root_dir()), halt().' 2>/dev/null))$(OTP_ROOT)
 START_SCRIPT = $(lastword $(sort $(wildcard $(OTP_ROOT)/releases/*/start_clean.script)))
 
 # The behaviour is compiled before the modules that implement it.
@@ -12,7 +13,8 @@ build/os/loom_hal/ebin/loom_drv_%.beam: build/os/loom_hal/ebin/loom_driver.beam
 define OS_RULE
 build/os/$(1)/ebin/%.beam: os/$(1)/src/%.erl
 	@mkdir -p $$(@D)
-	erlc $(ERLC_FLAGS) -pa build/os/loom_hal/ebin -o $$(@D) $$<
+	@echo "  ERLC  $$<"
+	@erlc $(ERLC_FLAGS) -pa build/os/loom_hal/ebin -o $$(@D) $$<
 build/os/$(1)/ebin/$(1).app: os/$(1)/src/$(1).app.src
 	@mkdir -p $$(@D)
 	@cp $$< $$@
@@ -20,7 +22,7 @@ endef
 $(foreach a,$(OS_APPS),$(eval $(call OS_RULE,$(a))))
 
 build/os/loom.boot: tools/mkboot $(OS_BEAMS)
-	tools/mkboot $(START_SCRIPT) $@ $(foreach a,$(OS_APPS),$(a)=build/os/$(a)/ebin)
+	@tools/mkboot $(START_SCRIPT) $@ $(foreach a,$(OS_APPS),$(a)=build/os/$(a)/ebin)
 
 .PHONY: os
 os: $(OS_BEAMS) $(OS_APP_FILES) build/os/loom.boot ## the Erlang applications and the boot script
