@@ -308,8 +308,8 @@ static void put_fun(Encoder *e, Term t)
     put_number(e->b, n, 4);
     put_atom(e, fe->module);
     size_t before = e->b->size;
-    put_integer(e, make_small(fe->old_index));
-    put_integer(e, make_small(fe->old_uniq));
+    put_integer(e, make_small((int32_t)fe->old_index)); /* as the reader takes them */
+    put_integer(e, make_small((int32_t)fe->old_uniq));
     e->b->uncounted += 10 - (e->b->size - before);
     put_pid(e, f->creator);
 }
