@@ -65,13 +65,13 @@ static void check_hash_walk(const EtsStore *s)
     static bool seen[KEYS];
     memset(seen, 0, sizeof seen);
     size_t bucket = 0, n = 0;
-    HashNode *node = hash_first_from(s, &bucket);
+    HashNode *node = hash_first_from(s, &bucket, false);
     while (node) {
         unsigned k = key_number(object_key(s, &node->o));
         CHECK(!seen[k] && model[k] == (int)pair_value(node->o.tuple));
         seen[k] = true;
         n++;
-        CHECK(hash_next_key(s, object_key(s, &node->o), &node));
+        CHECK(hash_next_key(s, object_key(s, &node->o), false, &node));
     }
     CHECK(n == model_count() && s->count == n);
 }

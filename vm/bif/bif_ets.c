@@ -236,7 +236,7 @@ static Term key_or_end(Proc *p, const EtsStore *s, const EtsObject *o)
     return o ? ets_term_copy(p, object_key(s, o)) : A_end_of_table;
 }
 
-static Term edge_key(Proc *p, Term id, int side)
+Term ets_edge_key(Proc *p, Term id, int side, bool raw)
 {
     Table *t = table_get(p, id, ACCESS_READ, false);
     if (!t) {
@@ -249,7 +249,7 @@ static Term edge_key(Proc *p, Term id, int side)
         o = n ? &n->o : NULL;
     } else {
         size_t bucket = 0;
-        HashNode *n = hash_first_from(s, &bucket);
+        HashNode *n = hash_first_from(s, &bucket, raw);
         o = n ? &n->o : NULL;
     }
     Term key = key_or_end(p, s, o);
@@ -257,7 +257,7 @@ static Term edge_key(Proc *p, Term id, int side)
     return key;
 }
 
-static Term beyond_key(Proc *p, Term id, Term key, int side)
+Term ets_beyond_key(Proc *p, Term id, Term key, int side, bool raw)
 {
     Table *t = table_get(p, id, ACCESS_READ, false);
     if (!t) {
@@ -270,16 +270,16 @@ static Term beyond_key(Proc *p, Term id, Term key, int side)
         result = key_or_end(p, s, n ? &n->o : NULL);
     } else {
         HashNode *n;
-        result = hash_next_key(s, key, &n) ? key_or_end(p, s, n ? &n->o : NULL) : p_badarg(p);
+        result = hash_next_key(s, key, raw, &n) ? key_or_end(p, s, n ? &n->o : NULL) : p_badarg(p);
     }
     table_read_unlock(t);
     return result;
 }
 
-NATIVE(native_ets_first) { return edge_key(p, a[0], 0); }
-NATIVE(native_ets_last) { return edge_key(p, a[0], 1); }
-NATIVE(native_ets_next) { return beyond_key(p, a[0], a[1], 1); }
-NATIVE(native_ets_prev) { return beyond_key(p, a[0], a[1], 0); }
+NATIVE(native_ets_first) { return ets_edge_key(p, a[0], 0, false); }
+NATIVE(native_ets_last) { return ets_edge_key(p, a[0], 1, false); }
+NATIVE(native_ets_next) { return ets_beyond_key(p, a[0], a[1], 1, false); }
+NATIVE(native_ets_prev) { return ets_beyond_key(p, a[0], a[1], 0, false); }
 
 static Term hash_slot(Proc *p, const EtsStore *s, size_t i)
 {

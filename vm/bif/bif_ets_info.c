@@ -202,9 +202,9 @@ NATIVE(native_erts_internal_ets_super_user)
     return A_ok;
 }
 
-/* The raw walk sees dead objects too; going by keys, the live ones suffice to find every binary that is not garbage. */
-NATIVE(native_erts_internal_ets_raw_first) { return native_ets_first(p, a); }
-NATIVE(native_erts_internal_ets_raw_next) { return native_ets_next(p, a); }
+/* The raw walk and lookup see dead objects too: their binaries are still held. */
+NATIVE(native_erts_internal_ets_raw_first) { return ets_edge_key(p, a[0], 0, true); }
+NATIVE(native_erts_internal_ets_raw_next) { return ets_beyond_key(p, a[0], a[1], 1, true); }
 
 /* {Address, Size, Count} of each counted binary in the object. */
 static Term object_binaries(Proc *p, const EtsObject *o, Term list)
@@ -230,11 +230,11 @@ NATIVE(native_erts_internal_ets_lookup_binary_info)
         return NONVALUE;
     }
     Term list = NIL;
-    EtsObject *o = store_find(&t->store, a[1]);
-    if (o && store_is_tree(&t->store)) {
-        list = object_binaries(p, o, list);
+    if (store_is_tree(&t->store)) {
+        EtsObject *o = store_find(&t->store, a[1]);
+        list = o ? object_binaries(p, o, list) : NIL;
     } else {
-        for (HashNode *n = (HashNode *)o; n; n = hash_find_more(&t->store, n)) {
+        for (HashNode *n = hash_find_raw(&t->store, a[1]); n; n = hash_find_more_raw(&t->store, n)) {
             list = object_binaries(p, &n->o, list);
         }
     }

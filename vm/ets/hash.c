@@ -73,18 +73,21 @@ HashNode *hash_find(const EtsStore *s, Term key)
     return n && n->dead ? hash_find_more(s, n) : n;
 }
 
+HashNode *hash_find_raw(const EtsStore *s, Term key) { return *hash_locate(s, hash_key(key), key); }
+
+HashNode *hash_find_more_raw(const EtsStore *s, const HashNode *n)
+{
+    HashNode *m = n->next;
+    return m && node_has_key(s, m, n->hash, object_key(s, &n->o)) ? m : NULL;
+}
+
 HashNode *hash_find_more(const EtsStore *s, const HashNode *n)
 {
-    Term key = object_key(s, &n->o);
-    uint32_t hash = n->hash;
-    HashNode *m = n->next;
-    while (m && node_has_key(s, m, hash, key)) {
-        if (!m->dead) {
-            return m;
-        }
-        m = m->next;
+    HashNode *m = hash_find_more_raw(s, n);
+    while (m && m->dead) {
+        m = hash_find_more_raw(s, m);
     }
-    return NULL;
+    return m;
 }
 
 static size_t node_words(const HashNode *n) { return sizeof(HashNode) / sizeof(Word) + n->o.words; }
@@ -277,11 +280,11 @@ void hash_remove_node(EtsStore *s, size_t bucket, HashNode *n, bool fixed)
     hash_drop(s, bucket, at, fixed);
 }
 
-HashNode *hash_first_from(const EtsStore *s, size_t *index)
+HashNode *hash_first_from(const EtsStore *s, size_t *index, bool raw)
 {
     for (; *index < s->u.hash.active; ++*index) {
         for (HashNode *n = *hash_bucket(s, *index); n; n = n->next) {
-            if (!n->dead) {
+            if (raw || !n->dead) {
                 return n;
             }
         }
@@ -289,7 +292,7 @@ HashNode *hash_first_from(const EtsStore *s, size_t *index)
     return NULL;
 }
 
-bool hash_next_key(const EtsStore *s, Term key, HashNode **next)
+bool hash_next_key(const EtsStore *s, Term key, bool raw, HashNode **next)
 {
     uint32_t hash = hash_key(key);
     HashNode *n = *hash_locate(s, hash, key);
@@ -298,10 +301,10 @@ bool hash_next_key(const EtsStore *s, Term key, HashNode **next)
     }
     do {
         n = n->next;
-    } while (n && (n->dead || node_has_key(s, n, hash, key)));
+    } while (n && ((n->dead && !raw) || node_has_key(s, n, hash, key)));
     if (!n) {
         size_t bucket = hash_bucket_of(s, hash) + 1;
-        n = hash_first_from(s, &bucket);
+        n = hash_first_from(s, &bucket, raw);
     }
     *next = n;
     return true;

@@ -116,6 +116,9 @@ void hash_init(EtsStore *s);
 HashNode *hash_find(const EtsStore *s, Term key);
 /* The next live node of the same key in the chain. */
 HashNode *hash_find_more(const EtsStore *s, const HashNode *n);
+/* The same over dead nodes too. */
+HashNode *hash_find_raw(const EtsStore *s, Term key);
+HashNode *hash_find_more_raw(const EtsStore *s, const HashNode *n);
 /* Puts a copy. `fixed`: no growth. For bags, an object that is there already stays as it is. */
 void hash_insert(EtsStore *s, Term tuple, bool fixed);
 /* Removes all objects of the key (tuple NONVALUE), or those identical to tuple; key and tuple are not the table's own.
@@ -127,10 +130,10 @@ void hash_remove_node(EtsStore *s, size_t bucket, HashNode *n, bool fixed);
 HashNode *hash_replace(EtsStore *s, HashNode *n, Term tuple);
 HashNode **hash_bucket(const EtsStore *s, size_t index);
 size_t hash_bucket_of(const EtsStore *s, uint32_t hash);
-/* The first live node at or behind bucket *index, whose bucket is stored there; NULL at the end. */
-HashNode *hash_first_from(const EtsStore *s, size_t *index);
-/* First live node of another key behind `key`'s, whether the key's nodes are live or dead. False: no such key. */
-bool hash_next_key(const EtsStore *s, Term key, HashNode **next);
+/* The first live (`raw`: or dead) node at or behind bucket *index, whose bucket is stored there; NULL at the end. */
+HashNode *hash_first_from(const EtsStore *s, size_t *index, bool raw);
+/* First live (`raw`: or dead) node of another key behind `key`'s, whose nodes may be dead. False: no such key. */
+bool hash_next_key(const EtsStore *s, Term key, bool raw, HashNode **next);
 /* Marks all dead. */
 void hash_kill_all(EtsStore *s);
 /* Frees the dead: the table is fixed no more. */
