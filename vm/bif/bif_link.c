@@ -132,7 +132,10 @@ static Term monitor_any(Proc *p, Term type, Term item, const MonitorOpts *o)
         if (is_local_port(item)) {
             return monitor_start(p, A_port, item, NIL, o);
         }
-        return is_pid(item) || is_port(item) ? p_badarg(p) : monitor_named(p, A_port, item, o);
+        if (is_port(item)) {
+            return monitor_start_dead(p, A_port, item, NIL, o, absent_reason(item));
+        }
+        return is_pid(item) ? p_badarg(p) : monitor_named(p, A_port, item, o);
     case A_time_offset:
         return item == A_clock_service ? monitor_start(p, A_time_offset, NONVALUE, A_clock_service, o) : p_badarg(p);
     default:

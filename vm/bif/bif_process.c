@@ -231,8 +231,8 @@ NATIVE(native_process_flag_2)
 NATIVE(native_erts_internal_process_flag_3)
 {
     Proc *other = proc_lookup(a[0]);
-    (void)p;
-    return other && a[1] == A_save_calls && a[2] == make_small(0) ? make_small(0) : A_badarg;
+    bool alive = other && process_settle(p, other);
+    return alive && a[1] == A_save_calls && a[2] == make_small(0) ? make_small(0) : A_badarg;
 }
 
 /* --- suspending --------------------------------------------------------------------------------------------------- */
@@ -343,12 +343,13 @@ static Term request_task(Proc *p, Term requester, Term target, Term priority, Te
     Signal *s = signal_new_term(SIG_TASK, requester, 0, request, TUPLE_WORDS(3));
     s->call = task_run;
     Proc *to = proc_lookup(target);
-    if (to) {
-        signal_push(to, s);
-    } else {
-        task_run(p, s, true);
-        signal_free(s);
+    if (to == p) {
+        signal_push(p, s);
+        return A_ok;
     }
+    /* Another process does not run now, so its task is done in its name at once: no priority can be in the way. */
+    task_run(to ? to : p, s, !to || !process_settle(p, to));
+    signal_free(s);
     return A_ok;
 }
 

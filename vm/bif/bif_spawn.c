@@ -92,9 +92,12 @@ static bool parse_monitor(SpawnOpts *o, Term value)
 
 static bool parse_reply(SpawnRequest *r, Term value)
 {
+    if (value != A_yes && value != A_no && value != A_success_only && value != A_error_only) {
+        return false;
+    }
     r->reply_ok = value == A_yes || value == A_success_only;
     r->reply_error = value == A_yes || value == A_error_only;
-    return r->reply_ok || r->reply_error || value == A_no;
+    return true;
 }
 
 static bool parse_pair(SpawnRequest *r, Term key, Term value)
@@ -131,8 +134,10 @@ static bool parse_pair(SpawnRequest *r, Term key, Term value)
     }
 }
 
+/* False: an option is bad; the others are parsed all the same. */
 static bool parse_spawn_opts(Proc *p, Term list, SpawnRequest *r)
 {
+    bool good = true;
     spawn_opts_default(&r->opts, p);
     for (; is_cons(list); list = cons_tail(list)) {
         Term option = cons_head(list);
@@ -140,13 +145,13 @@ static bool parse_spawn_opts(Proc *p, Term list, SpawnRequest *r)
             r->opts.link = true;
         } else if (option == A_monitor) {
             parse_monitor(&r->opts, NIL);
-        } else if (!is_tuple_arity(option, 2) ||
-                   !parse_pair(r, tuple_elements(option)[0], tuple_elements(option)[1])) {
-            return false;
+        } else {
+            good = is_tuple_arity(option, 2) &&
+                   parse_pair(r, tuple_elements(option)[0], tuple_elements(option)[1]) && good;
         }
     }
     size_t max = r->opts.max_heap_words;
-    return is_nil(list) && (max == 0 || max >= r->opts.min_heap_words);
+    return good && is_nil(list) && (max == 0 || max >= r->opts.min_heap_words);
 }
 
 static bool is_mfa(const Term *a)
@@ -211,20 +216,20 @@ static void spawn_send_reply(Proc *p, const SpawnRequest *r, Term ref, Term stat
 NATIVE(native_erts_internal_spawn_request)
 {
     SpawnRequest r = {.is_request = true, .reply_ok = true, .reply_error = true, .reply_tag = A_spawn_reply};
-    if (!is_mfa(a)) {
+    if (!is_mfa(a) || list_length(a[3]) < 0) {
         return A_badarg;
     }
-    if (!parse_spawn_opts(p, a[3], &r)) {
-        return A_badopt;
-    }
     p_charge(p, SPAWN_COST);
-    Term ref = NONVALUE;
-    Term pid = list_length(a[2]) > MAX_ARITY ? NONVALUE : proc_spawn_mfa(p, a[0], a[1], a[2], &r.opts, &ref);
+    Term ref = NONVALUE, pid = NONVALUE, why = A_badopt;
+    if (parse_spawn_opts(p, a[3], &r)) {
+        why = A_system_limit;
+        pid = list_length(a[2]) > MAX_ARITY ? NONVALUE : proc_spawn_mfa(p, a[0], a[1], a[2], &r.opts, &ref);
+    }
     if (ref == NONVALUE) {
         ref = heap_new_ref(p);
     }
     if (pid == NONVALUE ? r.reply_error : r.reply_ok) {
-        spawn_send_reply(p, &r, ref, pid == NONVALUE ? A_error : A_ok, pid == NONVALUE ? A_system_limit : pid);
+        spawn_send_reply(p, &r, ref, pid == NONVALUE ? A_error : A_ok, pid == NONVALUE ? why : pid);
     }
     return ref;
 }

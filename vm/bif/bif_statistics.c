@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Natives: statistics/1, unique integers and references, and what else asks the schedulers. */
 #include "gen/natives.h"
+#include "vm/load/code.h"
 #include "vm/plat.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/port.h"
@@ -195,14 +196,25 @@ NATIVE(native_bump_reductions)
     if (!is_small(a[0]) || small_value(a[0]) < 0) {
         return p_badarg(p);
     }
-    p_charge(p, small_value(a[0]) < p->fcalls ? (intptr_t)small_value(a[0]) : p->fcalls);
+    p_charge(p, small_value(a[0]) < SLICE_REDUCTIONS ? (intptr_t)small_value(a[0]) : SLICE_REDUCTIONS);
     return A_true;
 }
 
-/* The rest of the slice is given up: the next call stops there. */
+/* The rest of the slice is given up, but not accounted as work: with none left, the call of yield_done stops where it enters. */
 NATIVE(native_yield)
 {
     (void)a;
-    p_charge(p, p->fcalls > 0 ? p->fcalls : 0);
+    if (p->fcalls > 0) {
+        p->reductions -= (uint64_t)p->fcalls;
+        p->sched->reductions -= (uint64_t)p->fcalls;
+        p->fcalls = 0;
+    }
+    return p_trap(p, export_put(A_erts_internal, A_yield_done, 0), 0, NULL);
+}
+
+NATIVE(native_erts_internal_yield_done)
+{
+    (void)p;
+    (void)a;
     return A_true;
 }

@@ -2,26 +2,13 @@
 /*
  * See stack.h. Every frame begins with the slot that its callee returns to, and code addresses are the only
  * stack words with tag 00, so a walk needs no frame sizes. The innermost slot is different: it holds the return address
- * of the last call that the frame made, which is over, unless its function has no frame; see stack_top_is_stale.
+ * of the last call that the frame made, which is over, unless its function has no frame (code_has_frame).
  */
 #include "vm/proc/stack.h"
 
 #include "vm/term/print.h"
 
 enum { LINE_MAX_BYTES = 4096 };
-
-static const FunctionInfo *function_of(const Word *ip)
-{
-    const Instance *in;
-    return ip ? code_find(ip, &in) : NULL;
-}
-
-/* p waits or stopped inside a function that has a frame: its slot leads back into the same function. */
-static bool stack_top_is_stale(const Proc *p)
-{
-    const FunctionInfo *f = function_of(p->ip);
-    return f && p->ip != f->entry && function_of((const Word *)(uintptr_t)p->stop[0]) == f;
-}
 
 static bool is_code_address(Term t)
 {
@@ -31,14 +18,16 @@ static bool is_code_address(Term t)
 void stack_each_address(const Proc *p, bool in_call, bool (*fn)(const Word *ip, void *arg), void *arg)
 {
     const Term *at = p->stop;
-    if (!in_call) {
+    const Instance *in;
+    (void)in_call;
+    if (p->ip && code_find(p->ip, &in)) { /* else: a native that is no part of a module */
         if (!fn(p->ip, arg)) {
             return;
         }
-        at += at < p->stack_end && stack_top_is_stale(p);
+        at += code_has_frame(in, p->ip);
     }
     for (; at < p->stack_end; at++) {
-        if (is_code_address(*at) && !fn((const Word *)(uintptr_t)*at, arg)) {
+        if (is_code_address(*at) && !fn((const Word *)(uintptr_t)*at - 1, arg)) {
             return;
         }
     }
