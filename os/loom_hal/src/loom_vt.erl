@@ -16,7 +16,10 @@
 new(Columns, Rows) -> #vt{columns = Columns, rows = Rows}.
 
 -spec cursor(state()) -> {Column :: non_neg_integer(), Row :: non_neg_integer()}.
-cursor(#vt{column = C, row = R, columns = Columns}) -> {min(C, Columns - 1), R}.
+cursor(#vt{row = R} = V) -> {column(V), R}.
+
+%% Where the cursor stands: behind the last column it waits in it.
+column(#vt{column = C, columns = Columns}) -> min(C, Columns - 1).
 
 %% @doc The steps in the order to draw them. An unfinished sequence or character waits for the next call.
 -spec write(binary(), state()) -> {[step()], state()}.
@@ -27,8 +30,9 @@ write(Bytes, #vt{pending = Pending} = V) ->
 run(<<>>, V, Steps) -> {Steps, V};
 run(<<"\r", Rest/binary>>, V, Steps) -> run(Rest, V#vt{column = 0}, Steps);
 run(<<"\n", Rest/binary>>, V, Steps) -> line_feed(Rest, V, Steps);
-run(<<"\b", Rest/binary>>, V, Steps) -> run(Rest, V#vt{column = max(0, V#vt.column - 1)}, Steps);
-run(<<"\t", Rest/binary>>, V, Steps) -> run(Rest, V#vt{column = (V#vt.column div 8 + 1) * 8}, Steps);
+run(<<"\b", Rest/binary>>, V, Steps) -> run(Rest, V#vt{column = max(0, column(V) - 1)}, Steps);
+run(<<"\t", Rest/binary>>, V, Steps) ->
+    run(Rest, V#vt{column = min(V#vt.columns - 1, (V#vt.column div 8 + 1) * 8)}, Steps);
 run(<<"\e[", Rest/binary>> = All, V, Steps) ->
     case csi(Rest, []) of
         {Numbers, Final, After} -> control(Final, Numbers, After, V, Steps);
@@ -38,8 +42,11 @@ run(<<"\e[", Rest/binary>> = All, V, Steps) ->
 run(<<"\e">> = All, V, Steps) -> {Steps, V#vt{pending = All}};
 run(<<C, Rest/binary>>, V, Steps) when C < 32; C =:= 127 -> run(Rest, V, Steps);
 run(<<C/utf8, Rest/binary>>, V, Steps) -> put_char(C, Rest, V, Steps);
-run(Bytes, V, Steps) when byte_size(Bytes) < 4 -> {Steps, V#vt{pending = Bytes}};
-run(<<_, Rest/binary>>, V, Steps) -> put_char($?, Rest, V, Steps).
+run(<<_, Rest/binary>> = Bytes, V, Steps) ->
+    case unicode:characters_to_list(binary:part(Bytes, 0, min(4, byte_size(Bytes)))) of
+        {incomplete, [], _} -> {Steps, V#vt{pending = Bytes}};
+        _ -> put_char($?, Rest, V, Steps)
+    end.
 
 %% A character in the last column leaves the cursor there; the next one wraps.
 put_char(C, Rest, #vt{column = Columns, columns = Columns} = V, Steps) ->
@@ -68,8 +75,8 @@ csi_number(Rest, N, Numbers) -> csi(Rest, [N | Numbers]).
 
 control($A, N, Rest, V, Steps) -> run(Rest, V#vt{row = max(0, V#vt.row - count(N))}, Steps);
 control($B, N, Rest, V, Steps) -> run(Rest, V#vt{row = min(V#vt.rows - 1, V#vt.row + count(N))}, Steps);
-control($C, N, Rest, V, Steps) -> run(Rest, V#vt{column = min(V#vt.columns - 1, V#vt.column + count(N))}, Steps);
-control($D, N, Rest, V, Steps) -> run(Rest, V#vt{column = max(0, V#vt.column - count(N))}, Steps);
+control($C, N, Rest, V, Steps) -> run(Rest, V#vt{column = min(V#vt.columns - 1, column(V) + count(N))}, Steps);
+control($D, N, Rest, V, Steps) -> run(Rest, V#vt{column = max(0, column(V) - count(N))}, Steps);
 control($H, N, Rest, V, Steps) ->
     {Row, Column} = case N of
         [R, C | _] -> {R, C};

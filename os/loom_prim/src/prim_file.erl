@@ -159,7 +159,7 @@ read_file(Name) ->
     end).
 
 write_file(Name, Data) ->
-    guard(fun() -> with_bytes(Data, fun(Bin) -> vfs({write_file, path(Name), Bin}) end) end).
+    writable(Name, fun(Path) -> with_bytes(Data, fun(Bin) -> vfs({write_file, Path, Bin}) end) end).
 
 list_dir(Name) ->
     guard(fun() ->

@@ -95,7 +95,12 @@ insert(Chars, #tty{before = Before, position = P, behind = Behind} = T) ->
 delete(N, #tty{position = P, behind = Behind} = T) ->
     Left = drop(N, Behind),
     Gone = length(Behind) - length(Left),
-    {[text(Left), lists:duplicate(Gone, $\s) | travel(P + length(Behind), P, T)], T#tty{behind = Left}}.
+    End = P + length(Behind),
+    Edge = case Behind of
+        [] -> <<>>;
+        _ -> wrap(T#tty{position = End, behind = []})
+    end,
+    {[text(Left), lists:duplicate(Gone, $\s), Edge | travel(End, P, T)], T#tty{behind = Left}}.
 
 move_by(N, #tty{before = Before, position = P, behind = Behind} = T) when N < 0 ->
     Count = min(-N, P),

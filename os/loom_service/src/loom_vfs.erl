@@ -83,7 +83,8 @@ open(T, Path, Modes, Owner) ->
         {ok, Id} ->
             Ref = make_ref(),
             erlang:monitor(process, Owner),
-            ets:insert(T, {{handle, Ref}, Id, 0, Writes, Owner}),
+            Only = [write_only || Writes =/= [], not lists:member(read, Modes)],
+            ets:insert(T, {{handle, Ref}, Id, 0, Only ++ Writes, Owner}),
             {ok, Ref};
         Error -> Error
     end.
@@ -99,7 +100,7 @@ writable_file(T, Path, Modes) ->
     Exclusive = lists:member(exclusive, Modes),
     Keep = lists:member(read, Modes) orelse lists:member(append, Modes),
     case ets:lookup(T, {node, Path}) of
-        [{_, regular, _}] when Exclusive -> {error, eexist};
+        [_] when Exclusive -> {error, eexist};
         [{_, regular, Id}] when Keep -> {ok, Id};
         [{_, regular, Id}] ->
             set_size(T, Id, 0),
@@ -120,6 +121,7 @@ on_handle(T, Ref, Request) ->
     end.
 
 on_open(_T, _Ref, _Id, _Position, _Flags, sync) -> ok;
+on_open(_T, _Ref, _Id, _Position, [write_only | _], {read, _, _}) -> {error, ebadf};
 on_open(T, Ref, Id, Position, _Flags, {read, cur, Count}) ->
     case read_some(T, Id, Position, Count) of
         {ok, Bin} ->
@@ -391,25 +393,27 @@ del_dir(T, Path) ->
         end
     end).
 
-rename(_T, Path, Path) -> ok;
+%% Both directories are looked up before the names in them, as hosts do; but first, a directory cannot go below itself.
 rename(T, From, To) ->
-    case {kind(T, From), kind(T, To)} of
-        {none, _} -> missing(T, From);
-        {regular, directory} -> {error, eisdir};
-        {directory, regular} -> {error, enotdir};
-        {regular, regular} ->
-            ok = delete(T, To),
-            move_tree(T, From, To);
-        {directory, Target} ->
-            Prefix = prefix(From),
-            Size = byte_size(Prefix),
-            case To of
-                <<Prefix:Size/binary, _/binary>> -> {error, einval};
-                _ when Target =:= directory -> rename_over_directory(T, From, To);
-                _ -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end)
-            end;
-        {regular, none} -> with_directory(T, parent(To), fun() -> move_tree(T, From, To) end)
+    Prefix = prefix(From),
+    Size = byte_size(Prefix),
+    case {kind(T, From), To} of
+        {directory, <<Prefix:Size/binary, _/binary>>} -> {error, einval};
+        {Kind, _} ->
+            with_directory(T, parent(From), fun() ->
+                with_directory(T, parent(To), fun() -> rename(T, From, Kind, To, kind(T, To)) end)
+            end)
     end.
+
+rename(_T, _From, none, _To, _) -> {error, enoent};
+rename(_T, Path, _, Path, _) -> ok;
+rename(_T, _From, regular, _To, directory) -> {error, eisdir};
+rename(_T, _From, directory, _To, regular) -> {error, enotdir};
+rename(T, From, directory, To, directory) -> rename_over_directory(T, From, To);
+rename(T, From, _, To, none) -> move_tree(T, From, To);
+rename(T, From, regular, To, regular) ->
+    ok = delete(T, To),
+    move_tree(T, From, To).
 
 kind(T, Path) ->
     case ets:lookup(T, {node, Path}) of
