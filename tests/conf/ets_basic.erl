@@ -85,6 +85,8 @@ walks(Ty) ->
     case Ty of
         ordered_set ->
             p(order, fun() -> {Up =:= lists:seq(1, 600), Down =:= lists:reverse(Up)} end),
+            p(behind_end, fun() -> ets:next(T, '$end_of_table') end),
+            p(before_end, fun() -> ets:prev(T, '$end_of_table') end),
             p(between, fun() -> [ets:next(T, K) || K <- [0, 49, 50, 50.0, 50.5, 600, x]] end),
             p(between_prev, fun() -> [ets:prev(T, K) || K <- [0, 49, 50, 50.0, 50.5, 600, x]] end);
         _ -> p({Ty, next_nokey}, fun() -> ets:next(T, 1) end)

@@ -265,7 +265,9 @@ Term ets_beyond_key(Proc *p, Term id, Term key, int side, bool raw)
     }
     const EtsStore *s = &t->store;
     Term result;
-    if (store_is_tree(s)) {
+    if (store_is_tree(s) && key == A_end_of_table) {
+        result = p_badarg(p);
+    } else if (store_is_tree(s)) {
         TreeNode *n = tree_beyond(s, key, side);
         result = key_or_end(p, s, n ? &n->o : NULL);
     } else {
