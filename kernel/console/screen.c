@@ -16,6 +16,7 @@ enum { INK = 0xd8dee4, GROUND = 0x10141a, WARP = 0x1f6f78, WEFT = 0xc98a3a, SHAD
 
 typedef struct Cell {
     uint32_t code, fg, bg;
+    bool stale; /* something else was drawn over part of it */
 } Cell;
 
 static struct Screen {
@@ -34,6 +35,7 @@ unsigned screen_width(void) { return screen.width; }
 unsigned screen_height(void) { return screen.height; }
 unsigned screen_columns(void) { return screen.columns; }
 unsigned screen_rows(void) { return screen.rows; }
+unsigned screen_first_row(void) { return screen.top; }
 void screen_set_owned(bool owned) { screen.owned = owned; }
 
 static uint32_t pixel_of(uint32_t rgb)
@@ -44,19 +46,37 @@ static uint32_t pixel_of(uint32_t rgb)
 
 static int64_t clamp(int64_t v, int64_t limit) { return v < 0 ? 0 : v > limit ? limit : v; }
 
+/* The pixels of [x, right) x [y, bottom) were drawn over: whole cells are blank now if it was a fill, others need redrawing. */
+static void touch_cells(int64_t x, int64_t y, int64_t right, int64_t bottom, bool filled, uint32_t rgb)
+{
+    for (int64_t row = y / FONT_HEIGHT; row * FONT_HEIGHT < bottom && row < screen.rows; row++) {
+        bool whole_row = filled && row * FONT_HEIGHT >= y && (row + 1) * FONT_HEIGHT <= bottom;
+        for (int64_t column = x / FONT_WIDTH; column * FONT_WIDTH < right && column < screen.columns; column++) {
+            Cell *cell = &screen.cells[row * screen.columns + column];
+            if (whole_row && column * FONT_WIDTH >= x && (column + 1) * FONT_WIDTH <= right) {
+                *cell = (Cell){' ', rgb, rgb, false};
+            } else {
+                cell->stale = true;
+            }
+        }
+    }
+}
+
 void screen_fill(int64_t x, int64_t y, int64_t width, int64_t height, uint32_t rgb)
 {
     if (screen.pixels == NULL || width <= 0 || height <= 0) {
         return;
     }
     uint32_t pixel = pixel_of(rgb);
-    int64_t right = clamp(x + width, screen.width), bottom = clamp(y + height, screen.height);
-    for (int64_t row = clamp(y, screen.height); row < bottom; row++) {
+    int64_t left = clamp(x, screen.width), right = clamp(x + width, screen.width);
+    int64_t top = clamp(y, screen.height), bottom = clamp(y + height, screen.height);
+    for (int64_t row = top; row < bottom; row++) {
         volatile uint32_t *line = screen.pixels + (uint64_t)row * screen.pitch;
-        for (int64_t column = clamp(x, screen.width); column < right; column++) {
+        for (int64_t column = left; column < right; column++) {
             line[column] = pixel;
         }
     }
+    touch_cells(left, top, right, bottom, true, rgb);
 }
 
 void screen_pixels(int64_t x, int64_t y, int64_t width, const uint8_t *pixels, size_t bytes)
@@ -65,6 +85,9 @@ void screen_pixels(int64_t x, int64_t y, int64_t width, const uint8_t *pixels, s
         return;
     }
     size_t count = bytes / 4;
+    int64_t last = y + (int64_t)((count + (uint64_t)width - 1) / (uint64_t)width);
+    touch_cells(clamp(x, screen.width), clamp(y, screen.height), clamp(x + width, screen.width),
+                clamp(last, screen.height), false, 0);
     for (size_t i = 0; i < count; i++, pixels += 4) {
         int64_t column = x + (int64_t)(i % (uint64_t)width), row = y + (int64_t)(i / (uint64_t)width);
         if (column >= 0 && column < screen.width && row >= 0 && row < screen.height) {
@@ -92,14 +115,14 @@ void screen_char(unsigned column, unsigned row, uint32_t code, uint32_t fg, uint
     if (column >= screen.columns || row >= screen.rows) {
         return;
     }
-    screen.cells[row * screen.columns + column] = (Cell){code, fg, bg};
+    screen.cells[row * screen.columns + column] = (Cell){code, fg, bg, false};
     draw_glyph(column * FONT_WIDTH, row * FONT_HEIGHT, code, fg, bg);
 }
 
 static void set_cell(unsigned column, unsigned row, Cell cell)
 {
     const Cell *now = &screen.cells[row * screen.columns + column];
-    if (now->code != cell.code || now->fg != cell.fg || now->bg != cell.bg) {
+    if (now->stale || now->code != cell.code || now->fg != cell.fg || now->bg != cell.bg) {
         screen_char(column, row, cell.code, cell.fg, cell.bg);
     }
 }
@@ -114,7 +137,7 @@ void screen_scroll(unsigned top, unsigned bottom, int lines, uint32_t bg)
         int64_t from = row + lines;
         bool blank = from < first || from > last;
         for (unsigned column = 0; column < screen.columns; column++) {
-            Cell cell = {' ', bg, bg};
+            Cell cell = {' ', bg, bg, false};
             if (!blank) {
                 cell = screen.cells[(uint64_t)from * screen.columns + column];
             }

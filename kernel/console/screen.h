@@ -12,6 +12,8 @@
 void screen_init(const BootFrameBuffer *fb);
 bool screen_exists(void);
 unsigned screen_width(void), screen_height(void), screen_columns(void), screen_rows(void);
+/* First text row below the splash. */
+unsigned screen_first_row(void);
 
 /* Log text, while the kernel owns the screen. */
 void screen_write(const char *text, size_t n);

@@ -72,6 +72,7 @@ static bool spec_parse(Term spec, Cap *wish, int *how)
 {
     if (spec == A_framebuffer) {
         wish->kind = CAP_FRAMEBUFFER;
+        wish->base = screen_first_row();
         return true;
     }
     if (spec == A_msi) {
@@ -87,6 +88,10 @@ static bool spec_parse(Term spec, Cap *wish, int *how)
     case 2:
         if (e[0] == A_irq) {
             return spec_irq(e[1], NONVALUE, wish, how);
+        }
+        if (e[0] == A_framebuffer) {
+            wish->kind = CAP_FRAMEBUFFER;
+            return e[1] == A_whole;
         }
         wish->kind = CAP_DMA;
         return e[0] == A_dma && integer_to_uint64(e[1], &wish->size) && wish->size > 0 && wish->size <= UINT32_MAX;
