@@ -125,11 +125,12 @@ NATIVE(native_fun_info_mfa_1)
 }
 
 /* --- calling -------------------------------------------------------------------------------------------- */
-/* Spreads a proper list over x; -1 when it is none or too long (then x is as before). */
-static int spread(Term *x, Term list)
+/* Spreads a proper list over x; -1 after a fault when it is none or too long (then x is as before). */
+static int spread(Proc *p, Term *x, Term list)
 {
     int64_t n = list_length(list);
     if (n < 0 || n > MAX_ARITY) {
+        n < 0 ? p_badarg(p) : p_system_limit(p);
         return -1;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -142,9 +143,9 @@ static int spread(Term *x, Term list)
 NATIVE(native_apply_2)
 {
     Term f = a[0];
-    int n = spread(a, a[1]);
+    int n = spread(p, a, a[1]);
     if (n < 0) {
-        return p_badarg(p);
+        return NONVALUE;
     }
     const Word *target = call_fun_target(p, a, f, (unsigned)n);
     if (!target) {
@@ -159,9 +160,12 @@ NATIVE(native_apply_2)
 NATIVE(native_apply_3)
 {
     Term m = a[0], f = a[1];
-    int n = is_atom(m) && is_atom(f) ? spread(a, a[2]) : -1;
-    if (n < 0) {
+    if (!is_atom(m) || !is_atom(f)) {
         return p_badarg(p);
+    }
+    int n = spread(p, a, a[2]);
+    if (n < 0) {
+        return NONVALUE;
     }
     p_fault(p, FAULT_TRAP, NIL);
     p->trap_export = export_put(m, f, (unsigned)n);
@@ -172,9 +176,12 @@ NATIVE(native_apply_3)
 NATIVE(native_hibernate_3)
 {
     Term m = a[0], f = a[1];
-    int n = is_atom(m) && is_atom(f) ? spread(a, a[2]) : -1;
-    if (n < 0) {
+    if (!is_atom(m) || !is_atom(f)) {
         return p_badarg(p);
+    }
+    int n = spread(p, a, a[2]);
+    if (n < 0) {
+        return NONVALUE;
     }
     p->stop = p->stack_end - 1;
     p->stop[0] = (Term)(uintptr_t)code_normal_exit;

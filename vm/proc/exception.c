@@ -267,36 +267,6 @@ Term exception_stacktrace(Proc *p, Term raw)
     return list;
 }
 
-Term exception_current_stack(Proc *p, const Proc *of)
-{
-    unsigned max = exceptions.depth;
-    Word *address = vm_alloc((max + 1) * sizeof(Word));
-    const Instance *in = NULL;
-    unsigned n = 0;
-    const Term *slot = of->stop;
-    if (max > 0 && code_find(of->ip, &in)) {
-        address[n++] = (Word)(uintptr_t)of->ip;
-        slot += code_has_frame(in, of->ip);
-    }
-    n += stack_addresses(slot, of->stack_end, address + n, max - n, 0);
-    Term list = addresses_list(p, address, n, A_false, A_false);
-    vm_free(address);
-    return list;
-}
-
-Term exception_current_function(Proc *p, const Proc *of, bool location)
-{
-    const Instance *in;
-    const FunctionInfo *f = code_find(of->ip, &in);
-    if (!f) {
-        return A_undefined;
-    }
-    if (!location) {
-        return heap_tuple3(p, in->name, f->name, make_small(f->arity));
-    }
-    return entry_make(p, in->name, f->name, make_small(f->arity), location_list(p, in, of->ip, NIL));
-}
-
 /* --- handlers ---------------------------------------------------------------------------------------------- */
 /* The innermost marker; *frame the slot that begins its frame. NULL: none. */
 static const Word *find_handler(const Proc *p, Term **frame)

@@ -23,11 +23,6 @@ FaultClass exception_raw_class(Term raw);
 void exception_again(Proc *p, FaultClass class, Term value, Term raw);
 /* A raw trace around a finished stack trace list, for erlang:raise/3. */
 Term exception_raw_from_list(Proc *p, FaultClass class, Term list);
-/* The current stack of `of` (which does not run, or is p itself) as a stack trace list on p's heap: process_info(current_stacktrace).
- * `of`'s ip and stop must be written back. */
-Term exception_current_stack(Proc *p, const Proc *of);
-/* Its current function as {M, F, A}, or undefined when its address is in no loaded code. With location: {M, F, A, Location}. */
-Term exception_current_function(Proc *p, const Proc *of, bool location);
 /* system_flag(backtrace_depth): returns the old one. */
 unsigned exception_set_depth(unsigned depth);
 unsigned exception_depth(void);

@@ -107,11 +107,13 @@ char *stack_backtrace(const Proc *p, bool in_call, size_t *n)
     Text t = {0};
     unsigned y = 0;
     const Term *at = p->stop;
-    if (!in_call) {
+    const Instance *in;
+    bool known = p->ip && code_find(p->ip, &in);
+    if (known || !in_call) {
         text_add_format(&t, "Program counter: ");
         text_add_address(&t, p->ip);
         text_add(&t, "\n", 1);
-        at += at < p->stack_end && stack_top_is_stale(p);
+        at += known && code_has_frame(in, p->ip);
     }
     for (; at < p->stack_end; at++) {
         if (is_code_address(*at) || *at == 0) {
