@@ -7,7 +7,7 @@
 #include "vm/proc/sched.h"
 #include "vm/term/binary.h"
 
-enum { MAX_ARITY = 255 };
+enum { MAX_ARITY = 255, MAX_APPLIED = MAX_X_REGS - 2 };
 
 static bool is_arity(Term t)
 {
@@ -129,7 +129,7 @@ NATIVE(native_fun_info_mfa_1)
 static int spread(Proc *p, Term *x, Term list)
 {
     int64_t n = list_length(list);
-    if (n < 0 || n > MAX_ARITY) {
+    if (n < 0 || n > MAX_APPLIED) {
         n < 0 ? p_badarg(p) : p_system_limit(p);
         return -1;
     }
