@@ -9,6 +9,7 @@ include mk/flags.mk
 include mk/vm.mk
 -include mk/metal.mk
 -include mk/os.mk
+-include mk/run.mk
 -include mk/test.mk
 
 .PHONY: all clean help

@@ -13,7 +13,8 @@ BOOT_CFLAGS := --target=x86_64-unknown-windows -std=gnu11 $(WARN) -fno-common -f
 
 $(METAL)/efi/%.obj: %.c
 	@mkdir -p $(@D)
-	$(EFI_CC) $(BOOT_CFLAGS) -c $< -o $@
+	@echo "  CC    $<"
+	@$(EFI_CC) $(BOOT_CFLAGS) -c $< -o $@
 build/BOOTX64.EFI: $(BOOT_OBJS)
 	$(EFI_LD) /subsystem:efi_application /entry:efi_main /nodefaultlib /Brepro /out:$@ $^
 
@@ -38,9 +39,11 @@ $(METAL)/%.syms.o: $(METAL)/%.syms.S
 
 # Linked twice: the second time with the names of the first one's functions.
 $(METAL)/bare.first.elf: $(KERNEL_OBJS) kernel/kernel.ld
-	$(METAL_LINK) $(KERNEL_OBJS) $(MUSL_LIBC) -lgcc -o $@
+	@echo "  LINK  $@"
+	@$(METAL_LINK) $(KERNEL_OBJS) $(MUSL_LIBC) -lgcc -o $@
 build/kernel-bare.elf: $(METAL)/bare.first.elf $(METAL)/bare.syms.o
-	$(METAL_LINK) $(KERNEL_OBJS) $(METAL)/bare.syms.o $(MUSL_LIBC) -lgcc -o $@
+	@echo "  LINK  $@"
+	@$(METAL_LINK) $(KERNEL_OBJS) $(METAL)/bare.syms.o $(MUSL_LIBC) -lgcc -o $@
 
 # --- the kernel with the virtual machine
 METAL_SRC := $(wildcard plat/metal/*.c)
@@ -51,19 +54,23 @@ METAL_LIBS := -l:libgmp.a -l:libpcre2-8.a -l:libz.a $(MUSL_LIBC) -lgcc
 
 $(METAL)/gen/natives_metal.h $(METAL)/gen/natives_metal.c &: tools/gentab plat/metal/native.tab
 	@mkdir -p $(METAL)/gen
-	tools/gentab natives $(METAL)/gen/natives_metal.h $(METAL)/gen/natives_metal.c metal_natives plat/metal/native.tab
+	@tools/gentab natives $(METAL)/gen/natives_metal.h $(METAL)/gen/natives_metal.c metal_natives plat/metal/native.tab
 	@touch $(METAL)/gen/natives_metal.c
 $(METAL)/gen/natives_metal.o: $(METAL)/gen/natives_metal.c | $(GEN_H)
-	$(CC) $(METAL_CFLAGS) -I$(METAL) -I$(OUT) -c $< -o $@
+	@echo "  CC    $<"
+	@$(CC) $(METAL_CFLAGS) -I$(METAL) -I$(OUT) -c $< -o $@
 $(METAL)/gen/%.o: $(GEN)/%.c | $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(METAL_CFLAGS) -I$(METAL) -I$(OUT) -c $< -o $@
+	@echo "  CC    $<"
+	@$(CC) $(METAL_CFLAGS) -I$(METAL) -I$(OUT) -c $< -o $@
 $(METAL)/vm/ops/%.o: METAL_FLAGS := -fomit-frame-pointer -foptimize-sibling-calls -Wno-missing-prototypes
 
 $(METAL)/loom.first.elf: $(METAL_OBJS) kernel/kernel.ld
-	$(METAL_LINK) $(METAL_OBJS) $(METAL_LIBS) -o $@
+	@echo "  LINK  $@"
+	@$(METAL_LINK) $(METAL_OBJS) $(METAL_LIBS) -o $@
 build/kernel.elf: $(METAL)/loom.first.elf $(METAL)/loom.syms.o
-	$(METAL_LINK) $(METAL_OBJS) $(METAL)/loom.syms.o $(METAL_LIBS) -o $@
+	@echo "  LINK  $@"
+	@$(METAL_LINK) $(METAL_OBJS) $(METAL)/loom.syms.o $(METAL_LIBS) -o $@
 
 # --- the bundle and the disk image
 OTP_APPS := kernel stdlib compiler
@@ -81,19 +88,15 @@ $(METAL)/bundle.list: mk/metal.mk $$(OS_BEAMS) $$(OS_APP_FILES)
 	   echo "erts/ebin/prim_file.beam=build/os/loom_prim/ebin/prim_file.beam"; \
 	   for d in $(OTP_DIRS); do echo "lib/$${d##*/}/ebin=$$d/ebin"; done; \
 	   for f in $(filter-out %/prim_file.beam,$(OS_BEAMS)) $(OS_APP_FILES); do echo "$${f#build/}=$$f"; done; \
-	   echo "bin/loom.boot=build/os/loom.boot"; } > $@
-build/boot.pak: $(METAL)/mkpak $(METAL)/bundle.list $$(OS_BEAMS) $$(OS_APP_FILES) build/os/loom.boot
+	   echo "bin/loom.boot=build/os/loom.boot"; echo "bin/hello.boot=build/os/hello.boot"; } > $@
+build/boot.pak: $(METAL)/mkpak $(METAL)/bundle.list $$(OS_BEAMS) $$(OS_APP_FILES) build/os/loom.boot build/os/hello.boot
 	$(METAL)/mkpak -o $@ -l $(METAL)/bundle.list
 CMDLINE ?=
 build/loom.img: build/BOOTX64.EFI build/kernel.elf build/boot.pak tools/mkimg
 	tools/mkimg -l build/BOOTX64.EFI -k build/kernel.elf -p build/boot.pak -c '$(CMDLINE)' -o $@
 
-.PHONY: metal run run-fast test-boot
+.PHONY: metal test-boot
 metal: build/loom.img ## the bootable disk image build/loom.img and all in it
-run: build/loom.img ## boot Loom in QEMU through UEFI firmware, serial line on the terminal (Ctrl-A X ends)
-	tools/qemu uefi
-run-fast: build/kernel.elf build/boot.pak ## boot kernel and bundle directly, without firmware
-	tools/qemu fast
 test-boot: kernel-bare ## boot the kernel alone in good, damaged and crashing states
 	tests/boot/run
 
@@ -109,4 +112,5 @@ kernel-bare: build/kernel-bare.elf build/BOOTX64.EFI $(METAL)/mkpak ## the kerne
 
 $(METAL)/%.o: %.c | $(GEN_H) $(METAL)/gen/natives_metal.h
 	@mkdir -p $(@D)
-	$(CC) $(METAL_CFLAGS) $(METAL_FLAGS) -I$(METAL) -I$(OUT) -c $< -o $@
+	@echo "  CC    $<"
+	@$(CC) $(METAL_CFLAGS) $(METAL_FLAGS) -I$(METAL) -I$(OUT) -c $< -o $@

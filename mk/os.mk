@@ -24,8 +24,11 @@ $(foreach a,$(OS_APPS),$(eval $(call OS_RULE,$(a))))
 build/os/loom.boot: tools/mkboot $(OS_BEAMS)
 	@tools/mkboot $(START_SCRIPT) $@ $(foreach a,$(OS_APPS),$(a)=build/os/$(a)/ebin)
 
+build/os/hello.boot: tools/mkboot
+	@tools/mkboot --bare loom_hello $@ /otp/os/loom_demo/ebin
+
 .PHONY: os
-os: $(OS_BEAMS) $(OS_APP_FILES) build/os/loom.boot ## the Erlang applications and the boot script
+os: $(OS_BEAMS) $(OS_APP_FILES) build/os/loom.boot build/os/hello.boot ## the Erlang applications and the boot script
 
 # The demonstrations on the Linux program; in a running Loom they are loom_demo:all() and so on.
 DEMO_PATH := build/os/loom_demo/ebin build/os/loom_hal/ebin build/os/model

@@ -19,9 +19,10 @@ enum { MAX_ARGS = 128, MAX_PRELOADED = 64 };
 #define PRELOADED_DIR "erts/ebin/"
 #define BEAM_SUFFIX ".beam"
 
-static const char *const first_args[] = {"-root", "/otp", "-bindir", "/otp/bin", "-progname", "loom", "--", "-home", "/",
-                                         "--", "-boot", "/otp/bin/loom"};
-static const char *const environment[] = {"HOME=/", "ROOTDIR=/otp", "BINDIR=/otp/bin", "EMU=beam", "PROGNAME=loom",
+static const char *const first_args[] = {"-root", "/otp", "-bindir", "/otp/bin", "-progname", "loom", "--", "-home",
+                                         "/home", "--"};
+#define BOOT_SCRIPT "/otp/bin/loom"
+static const char *const environment[] = {"HOME=/home", "ROOTDIR=/otp", "BINDIR=/otp/bin", "EMU=beam", "PROGNAME=loom",
                                           "TERM=vt100", "PATH=/otp/bin", NULL};
 
 static struct Start {
@@ -68,12 +69,17 @@ static void add_cmdline(void)
 {
     memcpy(start.words, kernel_boot_info()->cmdline, sizeof start.words);
     char *at = start.words, *word;
-    bool for_init = false;
+    bool for_init = false, own_boot = false;
     while (take_word(&at, &word)) {
         for_init |= word[0] == '-';
+        own_boot |= strcmp(word, "-boot") == 0;
         if (for_init) {
             add_arg(word);
         }
+    }
+    if (!own_boot) {
+        add_arg("-boot");
+        add_arg(BOOT_SCRIPT);
     }
 }
 

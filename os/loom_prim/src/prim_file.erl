@@ -225,7 +225,8 @@ set_cwd(Name) ->
         end
     end).
 
-cwd() -> persistent_term:get(?CWD, <<"/">>).
+%% The shell starts in /home.
+cwd() -> persistent_term:get(?CWD, <<"/home">>).
 
 %%% Paths: absolute, without `.', `..' or double slashes
 
