@@ -129,7 +129,8 @@ replace() ->
                    [{'$1', [], [{{{element, 1, '$1'}, z}}]}], [{'_', [], [{{{element, 1, '$_'}, z}}]}], [{'_', [], [{{{element, 2, '$_'}, z}}]}],
                    [{{'$1', '_'}, [], [{{{element, 1, '$_'}, z}}]}], [{{'$1', '_'}, [], [{setelement, 1, '$_', 2}]}], [{{'$1', '_'}, [], [x]}],
                    [{{'$1', '_'}, [], [x, {{'$1', last}}]}], [{{"s", '$1'}, [], [{{"s", ['$1']}}]}], [{{"s", '$1'}, [], [{{{const, "s"}, '$1', q}}]}],
-                   [{{'_', '$1'}, [], [{{'_', '$1'}}]}], [{{1, '$1'}, [], [{{1.0, '$1'}}]}], [{{'$1', '_'}, [], [{{'$2', x}}]}], bad, []]]
+                   [{{'_', '$1'}, [], [{{'_', '$1'}}]}], [{{1, '$1'}, [], [{{1.0, '$1'}}]}], [{{'$1', '_'}, [], [{{'$2', x}}]}], [{{'$_', '$1'}, [], [{{'$_', '$1'}}]}],
+                   [{{'$$', '$1'}, [], [{{'$$', '$1'}}]}], bad, []]]
      end || Ty <- [set, ordered_set]],
     B = new(bag), ets:insert(B, {a, 1}),
     p(replace_bag, fun() -> ets:select_replace(B, [{{'$1', '_'}, [], [{{'$1'}}]}]) end),
@@ -173,7 +174,10 @@ continuations() ->
     ets:delete(T),
     p(table_gone, fun() -> ets:select(C) end),
     N = ets:new(ets_select_named, [named_table, ordered_set]), ets:insert(N, [{1}, {2}, {3}]),
-    p(named, fun() -> strip(ets:select(N, M, 1)) end).
+    p(named, fun() -> strip(ets:select(N, M, 1)) end),
+    {_, CN} = ets:select(N, M, 1),
+    ets:delete(N), ets:new(ets_select_named, [named_table, ordered_set]),
+    p(named_again, fun() -> ets:select(CN) end).
 
 bad() ->
     T = new(set), ets:insert(T, {a}),
@@ -197,6 +201,9 @@ partly() ->
     p(first, fun() -> ets:match(T, {{2, '$1'}, '$2'}) end),
     p(second, fun() -> ets:match(T, {{'$1', b}, '$2'}) end),
     p(float, fun() -> ets:match(T, {{2.0, '$1'}, '$2'}) end),
+    [p({many, H}, fun() -> {ets:match(T, {H, '$5'}), ets:select_count(T, [{{H, '_'}, [], [true]}])} end)
+     || H <- [{3, '$1'}, {4, '$1'}, {0, '_'}, {3.0, '_'}, {'_', '_'}, {'_', a}, {3, '$1', '_'}, {'$1'}, [1 | '_'], ['_' | '_'], [1], ['$1'],
+              [1, x, '$1'], [1, '$1' | '_'], [3 | '$1'], [0 | '$1'], {{'$1'}, a}, {#{}, '_'}, {1, #{a => '$1'}}]],
     p(list, fun() -> ets:match(T, {[1 | '$1'], '$2'}) end),
     p(list2, fun() -> ets:match(T, {[2, x | '$1'], '_'}) end),
     p(limit, fun() -> chunk(ets:select(T, [{{{2, '$1'}, '_'}, [], ['$1']}], 2)) end),

@@ -99,7 +99,7 @@ run(T, {chunks, Spec, N}) -> e(fun() -> s(chunk(ets:select(T, Spec, N))) end);
 run(T, {neighbours, K}) ->
     case ets:info(T, type) of
         ordered_set -> {ets:next(T, K), ets:prev(T, K)};
-        _ -> e(fun() -> ets:next(T, K), found end)
+        _ -> ets:member(T, K) andalso e(fun() -> ets:next(T, K), found end)
     end;
 run(T, fix) ->
     %% OTP 25 miscounts fixed bags into which an object comes back from the dead.

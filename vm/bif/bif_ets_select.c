@@ -223,12 +223,19 @@ static ScanState scan_tree(Scan *s, Term key)
 {
     const EtsStore *store = &s->t->store;
     TreeWalk w;
-    if (key == NONVALUE) {
-        tree_walk_start(&w, store, scan_side(s));
-    } else {
+    Term prefix;
+    bool ranged = match_key_prefix(match_magic_prog(s->spec), store->keypos, &prefix);
+    if (key != NONVALUE) {
         tree_walk_beyond(&w, store, scan_side(s), key);
+    } else if (ranged) {
+        tree_walk_range(&w, store, scan_side(s), match_prefix_compare, prefix);
+    } else {
+        tree_walk_start(&w, store, scan_side(s));
     }
     for (TreeNode *n; (n = tree_walk_next(&w));) {
+        if (ranged && match_prefix_compare(object_key(store, &n->o), prefix) != 0) {
+            break;
+        }
         scan_tree_node(s, n);
         bool chunk = s->limit && s->got >= s->limit;
         if (chunk || s->budget == 0) {
@@ -243,8 +250,18 @@ static ScanState scan_tree(Scan *s, Term key)
 static ScanState scan_tree_changing(Scan *s, Term key)
 {
     EtsStore *store = &s->t->store;
-    TreeNode *n = key == NONVALUE ? tree_edge(store, 0) : tree_beyond(store, key, 1);
+    Term prefix;
+    bool ranged = match_key_prefix(match_magic_prog(s->spec), store->keypos, &prefix);
+    TreeNode *n = key != NONVALUE ? tree_beyond(store, key, 1) : tree_edge(store, 0);
+    if (key == NONVALUE && ranged) {
+        TreeWalk w;
+        tree_walk_range(&w, store, 1, match_prefix_compare, prefix);
+        n = tree_walk_next(&w);
+    }
     while (n && !s->bad) {
+        if (ranged && match_prefix_compare(object_key(store, &n->o), prefix) != 0) {
+            break;
+        }
         TreeNode *next = tree_beyond(store, object_key(store, &n->o), 1);
         Term last = s->budget <= 1 ? ets_term_copy(s->p, object_key(store, &n->o)) : NONVALUE;
         scan_tree_node(s, n);
@@ -437,6 +454,7 @@ static Term scan_limited(Proc *p, Term id, Term spec, Term limit, bool reverse)
         return p_badarg(p);
     }
     s.limit = (size_t)small_value(limit);
+    match_set_table(s.spec, s.t->magic->ref_numbers);
     return scan_whole(&s);
 }
 
@@ -444,7 +462,9 @@ static Term scan_limited(Proc *p, Term id, Term spec, Term limit, bool reverse)
 
 static bool scan_resume(Scan *s, Term spec)
 {
-    if (!match_prog_of(spec)) {
+    const MatchProg *m = match_prog_of(spec);
+    /* A name may name another table by now; OTP lets that pass for trees. */
+    if (!m || (!store_is_tree(&s->t->store) && !match_is_for_table(m, s->t->magic->ref_numbers))) {
         return false;
     }
     s->spec = match_magic_of(spec);

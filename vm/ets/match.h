@@ -20,6 +20,10 @@ const MatchProg *match_prog_of(Term ref);
 Magic *match_magic_of(Term ref); /* likewise, the magic */
 static inline const MatchProg *match_magic_prog(const Magic *m) { return m->data; }
 
+/* For continuations: the table (its reference's numbers) that a specification was compiled for; 0, 0: any. */
+void match_set_table(Magic *spec, const uint64_t numbers[2]);
+bool match_is_for_table(const MatchProg *m, const uint64_t numbers[2]);
+
 /* What a traced call's body asked for. */
 enum { MATCH_RETURN_TRACE = 1, MATCH_EXCEPTION_TRACE = 2 };
 
@@ -60,5 +64,10 @@ size_t match_clause_count(const MatchProg *m);
 typedef enum { KEY_NEVER, KEY_BOUND, KEY_ANY } MatchKey;
 /* What a clause's head says about element keypos (1-based) of a subject. *key: the bound key. */
 MatchKey match_clause_key(const MatchProg *m, size_t clause, unsigned keypos, Term *key);
+/* A specification of one clause whose head gives a beginning of the key (of a tuple or list: up to the first variable): in term
+ * order, the keys with that beginning stand together. */
+bool match_key_prefix(const MatchProg *m, unsigned keypos, Term *pattern);
+/* Where key stands to them: < 0 before, 0 among, > 0 behind. */
+int match_prefix_compare(Term key, Term pattern);
 /* True when every body surely returns a tuple whose key is the subject's. */
 bool match_keeps_key(const MatchProg *m, unsigned keypos);

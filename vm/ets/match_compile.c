@@ -708,6 +708,16 @@ const MatchProg *match_prog_of(Term ref)
     return m ? m->data : NULL;
 }
 
+void match_set_table(Magic *spec, const uint64_t numbers[2])
+{
+    memcpy(((MatchProg *)spec->data)->table, numbers, sizeof ((MatchProg *)0)->table);
+}
+
+bool match_is_for_table(const MatchProg *m, const uint64_t numbers[2])
+{
+    return (m->table[0] == 0 && m->table[1] == 0) || memcmp(m->table, numbers, sizeof m->table) == 0;
+}
+
 size_t match_clause_count(const MatchProg *m) { return m->clause_count; }
 
 /* Checks the outermost shape and counts the clauses. */

@@ -46,7 +46,8 @@ static bool same_value(Term pattern, Term expr)
                 term_stack_push(&todo, cons_head(expr));
             }
         } else {
-            same = pattern != A_underscore && !is_map(pattern) && !is_tuple(expr) && term_identical(pattern, expr);
+            bool other = pattern == A_underscore || pattern == A_dollar_underscore || pattern == A_dollar_dollar;
+            same = !other && !is_map(pattern) && !is_tuple(expr) && term_identical(pattern, expr);
         }
     }
     term_stack_free(&todo);
@@ -100,4 +101,43 @@ bool match_keeps_key(const MatchProg *m, unsigned keypos)
         }
     }
     return true;
+}
+
+bool match_key_prefix(const MatchProg *m, unsigned keypos, Term *pattern)
+{
+    if (m->clause_count != 1 || match_clause_key(m, 0, keypos, pattern) != KEY_ANY) {
+        return false;
+    }
+    Term head = m->clauses[0].head_term;
+    return is_tuple(head) && (is_tuple(*pattern) || is_cons(*pattern));
+}
+
+int match_prefix_compare(Term key, Term pattern)
+{
+    TermStack todo; /* key, pattern below each other */
+    term_stack_init(&todo);
+    term_stack_push(&todo, key);
+    term_stack_push(&todo, pattern);
+    int order = 0;
+    while (order == 0 && term_stack_pop(&todo, &pattern)) {
+        term_stack_pop(&todo, &key);
+        if (pattern == A_underscore || match_variable(pattern) >= 0 || is_map(pattern)) {
+            break;
+        }
+        if (is_cons(pattern) && is_cons(key)) {
+            term_stack_push(&todo, cons_tail(key));
+            term_stack_push(&todo, cons_tail(pattern));
+            term_stack_push(&todo, cons_head(key));
+            term_stack_push(&todo, cons_head(pattern));
+        } else if (is_tuple(pattern) && is_tuple(key) && tuple_arity(key) == tuple_arity(pattern)) {
+            for (size_t i = tuple_arity(key); i > 0; i--) {
+                term_stack_push(&todo, tuple_elements(key)[i - 1]);
+                term_stack_push(&todo, tuple_elements(pattern)[i - 1]);
+            }
+        } else {
+            order = term_compare(key, pattern); /* of different types, sizes, or the pattern has no variables */
+        }
+    }
+    term_stack_free(&todo);
+    return order;
 }

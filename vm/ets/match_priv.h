@@ -74,6 +74,7 @@ struct MatchProg {
     uint32_t *order; /* slots in the order of their variables' numbers, for '$$' */
     size_t order_count;
     size_t slot_count, stack_max;
+    uint64_t table[2]; /* see match_set_table() */
 };
 
 /* Functions of guards and bodies. */

@@ -257,6 +257,22 @@ void tree_walk_beyond(TreeWalk *w, const EtsStore *s, int side, Term key)
     }
 }
 
+void tree_walk_range(TreeWalk *w, const EtsStore *s, int side, TreeOrder order, Term bound)
+{
+    w->depth = 0;
+    w->side = side;
+    TreeNode *n = s->u.tree.root;
+    while (n) {
+        int c = order(object_key(s, &n->o), bound);
+        if (side ? c >= 0 : c <= 0) {
+            walk_push(w, n);
+            n = n->link[!side];
+        } else {
+            n = n->link[side];
+        }
+    }
+}
+
 TreeNode *tree_walk_next(TreeWalk *w)
 {
     if (w->depth == 0) {

@@ -159,6 +159,9 @@ typedef struct TreeWalk {
 } TreeWalk;
 void tree_walk_start(TreeWalk *w, const EtsStore *s, int side);
 void tree_walk_beyond(TreeWalk *w, const EtsStore *s, int side, Term key);
+/* From the first key on this side's way that `order` does not put before `bound`. */
+typedef int (*TreeOrder)(Term key, Term bound);
+void tree_walk_range(TreeWalk *w, const EtsStore *s, int side, TreeOrder order, Term bound);
 TreeNode *tree_walk_next(TreeWalk *w);
 bool tree_free_some(EtsStore *s, size_t budget);
 bool tree_check(const EtsStore *s); /* invariants, for tests */
