@@ -40,8 +40,10 @@ void plat_poll(Sched *s, int64_t timeout_ns);
 /* From any thread: makes plat_poll of that scheduler return. */
 void plat_wake(Sched *s);
 
-/* Last-resort output (erlang:display, panic): the terminal's error output or the serial line. */
+/* Last-resort output (panic, slogans): the terminal's error output or the serial line. */
 void plat_log(const char *text, size_t n);
+/* What erlang:display writes: standard output where there is one. */
+void plat_print(const char *text, size_t n);
 /* Ends the machine: exit status of the program, or power-off. */
 _Noreturn void plat_halt(int status);
 /* A programmer's error was found: print a back trace, then abort or reset. */

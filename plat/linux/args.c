@@ -262,7 +262,7 @@ static void emulator_flag(Parser *ps, const StringList *in, size_t *at)
         if (strcmp(flag, "ssrct") == 0) {
             return;
         }
-        flag_named(flag, "bt bwt bwtdcpu bwtdio cl ct ecio fwi pp s sdcpu sdio tbt ub wct wt wtdcpu wtdio ws",
+        flag_named(flag, "bt bwt bwtdcpu bwtdio cl ct ecio fwi pp ss ssdcpu ssdio tbt ub wct wt wtdcpu wtdio ws",
                    "scheduling", in, at);
         return;
     case 'z':
@@ -330,7 +330,7 @@ static void emulator_flag(Parser *ps, const StringList *in, size_t *at)
 /* --- flags that erlexec acts on ------------------------------------------------------------------------ */
 static void parse_list(Parser *ps, const StringList *in, bool from_env);
 
-/* Words of a line of shell-like text: quotes, backslashes, and (files only) # comments. */
+/* Words of a line of shell-like text: quotes, backslashes (outside quotes), and (files only) # comments. */
 static void split_words(char *text, bool comments, StringList *words)
 {
     char *from = text;
@@ -349,9 +349,12 @@ static void split_words(char *text, bool comments, StringList *words)
         }
         char *word = checked(malloc(strlen(from) + 1)), *to = word, quote = 0;
         for (; *from && (quote || !isspace((unsigned char)*from)); from++) {
+            if (comments && !quote && *from == '#') {
+                break;
+            }
             if (quote ? *from == quote : (*from == '"' || *from == '\'')) {
                 quote = quote ? 0 : *from;
-            } else if (*from == '\\' && quote != '\'' && from[1]) {
+            } else if (*from == '\\' && !quote && from[1]) {
                 *to++ = *++from;
             } else {
                 *to++ = *from;

@@ -60,6 +60,7 @@ static bool terminal_raw(void)
     terminal.raw = terminal.found;
     terminal.raw.c_iflag &= ~(tcflag_t)(ISTRIP | IXON);
     terminal.raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+    terminal.raw.c_oflag |= OPOST | ONLCR;
     terminal.raw.c_cc[VMIN] = 1;
     terminal.raw.c_cc[VTIME] = 0;
     if (tcsetattr(0, TCSANOW, &terminal.raw) < 0) {

@@ -166,23 +166,29 @@ static int open_flags(unsigned modes)
     return flags;
 }
 
-/* 0 when a file of this type may be opened so, else the error. */
+/* 0 when a file of this type may be opened so, else the error. Reads and writes happen in the machine's only thread, so pipes
+ * and sockets, which may block it for ever, are refused with what OTP says of directories; devices are left non-blocking. */
 static int type_check(int fd, unsigned modes)
 {
-    struct stat st, null;
+    struct stat st;
     if (fstat(fd, &st) < 0) {
         return errno;
     }
-    if (modes & (MODE_ANY_TYPE | MODE_DIRECTORY)) {
+    if ((modes & (MODE_ANY_TYPE | MODE_DIRECTORY)) || S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
         return 0;
     }
-    if (S_ISREG(st.st_mode)) {
-        return 0;
+    return EISDIR;
+}
+
+/* The same for a file that is read to its end: a device may have none. */
+static int whole_type_check(int fd)
+{
+    struct stat st, null;
+    int error = type_check(fd, MODE_READ);
+    if (error || fstat(fd, &st) < 0 || S_ISREG(st.st_mode)) {
+        return error;
     }
-    if (S_ISCHR(st.st_mode) && stat("/dev/null", &null) == 0 && null.st_rdev == st.st_rdev) {
-        return 0;
-    }
-    return EISDIR; /* what OTP says of all that is no plain file */
+    return stat("/dev/null", &null) == 0 && null.st_rdev == st.st_rdev ? 0 : EISDIR;
 }
 
 static void blocking_again(int fd)
@@ -214,7 +220,10 @@ NATIVE(native_prim_file_open_nif)
         close(fd);
         return file_error(p, error);
     }
-    blocking_again(fd);
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode)) {
+        blocking_again(fd);
+    }
     return file_new(p, fd);
 }
 
@@ -389,7 +398,7 @@ NATIVE(native_prim_file_read_file_nif)
     if (fd < 0) {
         return file_error(p, errno);
     }
-    int error = type_check(fd, MODE_READ);
+    int error = whole_type_check(fd);
     Term answer;
     if (error) {
         answer = file_error(p, error);

@@ -109,15 +109,15 @@ void plat_random(void *buf, size_t n)
 }
 
 /* --- last words ------------------------------------------------------------------------------------ */
-void plat_log(const char *text, size_t n)
+static void write_all(int fd, const char *text, size_t n)
 {
     while (n > 0) {
-        ssize_t put = write(2, text, n);
+        ssize_t put = write(fd, text, n);
         if (put < 0) {
             if (errno == EINTR) {
                 continue;
             }
-            if (errno == EAGAIN && poll_one(2, WATCH_OUT, -1)) {
+            if (errno == EAGAIN && poll_one(fd, WATCH_OUT, -1)) {
                 continue;
             }
             return; /* nowhere to complain */
@@ -125,6 +125,16 @@ void plat_log(const char *text, size_t n)
         text += put;
         n -= (size_t)put;
     }
+}
+
+void plat_log(const char *text, size_t n)
+{
+    write_all(2, text, n);
+}
+
+void plat_print(const char *text, size_t n)
+{
+    write_all(1, text, n);
 }
 
 _Noreturn void plat_halt(int status)

@@ -13,7 +13,7 @@
 
 #include "vm/heap/heap.h"
 
-enum { MAX_CELLS = 1 << 14, TAB = 8, ESC = 27, DEL = 127, BEL = 7 };
+enum { MAX_CELLS = 1 << 14, TAB = 8, SHORT_MOVE = 4, ESC = 27, DEL = 127, BEL = 7 };
 
 void tty_line_init(TtyLine *l, unsigned columns)
 {
@@ -103,6 +103,8 @@ static void cursor_to(TtyLine *l, unsigned row, unsigned column)
     }
     if (column == 0 && l->column != 0) {
         emit_text(l, "\r");
+    } else if (column < l->column && l->column - column <= SHORT_MOVE) {
+        emit(l, "\b\b\b\b", l->column - column);
     } else if (column < l->column) {
         emit_sequence(l, l->column - column, 'D');
     } else if (column > l->column) {
@@ -253,7 +255,7 @@ static void newline(TtyLine *l)
 {
     bool fresh = l->row > 0 && l->column == 0 && l->at == l->count; /* the wrap has already begun a new row */
     if (!fresh) {
-        emit_text(l, "\r\n");
+        emit_text(l, "\n"); /* the terminal is in ONLCR mode */
     }
     cells_clear(l);
     l->origin = l->row = l->column = 0;

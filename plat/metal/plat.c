@@ -67,6 +67,7 @@ void plat_random(void *buf, size_t n)
 }
 
 void plat_log(const char *text, size_t n) { log_write(text, n); }
+void plat_print(const char *text, size_t n) { log_write(text, n); }
 
 /* 0 is a power-off. Any other status is one too, for people; under test it leaves QEMU with a failing status. */
 static void end(int status)

@@ -15,8 +15,8 @@ static void display(Term t)
         text = vm_alloc(n + 1);
         term_print(t, text, n + 1);
     }
-    plat_log(text, n);
-    plat_log("\n", 1);
+    plat_print(text, n);
+    plat_print("\r\n", 2); /* OTP's line end, whatever the terminal's mode */
     if (text != local) {
         vm_free(text);
     }
@@ -40,7 +40,7 @@ NATIVE(native_display_nl)
 {
     (void)p;
     (void)a;
-    plat_log("\n", 1);
+    plat_log("\r\n", 2);
     return A_true;
 }
 
