@@ -82,7 +82,7 @@ static bool capture_type(ReOptions *o, Term t)
 static bool limit_option(Term t, uint32_t *limit)
 {
     if (!is_small(t) || small_value(t) < 0) {
-        return is_big(t) && !big_is_negative(t);
+        return false;
     }
     *limit = small_value(t) > UINT32_MAX ? UINT32_MAX : (uint32_t)small_value(t);
     return true;
