@@ -272,6 +272,9 @@ static Term flat_merge(Proc *p, Term a, Term b)
     const Term *ka = tuple_elements(flat_map_keys(a)), *va = flat_map_values(a);
     const Term *kb = tuple_elements(flat_map_keys(b)), *vb = flat_map_values(b);
     Term kv[4 * MAP_FLAT_MAX], values[2 * MAP_FLAT_MAX];
+    if (nb == 0) {
+        return a;
+    }
     while (i < na || j < nb) {
         int c = i == na ? 1 : j == nb ? -1 : ka[i] == kb[j] ? 0 : term_compare_exact(ka[i], kb[j]);
         kv[2 * n] = c < 0 ? ka[i] : kb[j];
