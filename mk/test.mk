@@ -19,8 +19,9 @@ check: deps ## the part of the tests that takes under two minutes
 	@$(MAKE) --no-print-directory build/loom test-programs fuzz-programs
 	@tests/run --check $(if $(T),--filter $(T))
 
-bench: build/loom ## print a table of measurements against erl
-	@bench/run
+bench: deps ## print a table of measurements against erl: BENCH='--quick', BENCH='--group tables' ...
+	@$(MAKE) --no-print-directory -j2 build/loom metal
+	@bench/run $(BENCH)
 
 .PHONY: test-parts
 test-parts: build/loom
