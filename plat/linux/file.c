@@ -592,7 +592,12 @@ NATIVE(native_prim_file_allocate_nif)
     if (!offset_argument(a[1], &offset) || !offset_argument(a[2], &length)) {
         return p_badarg(p);
     }
-    return file_result(p, fallocate(f->fd, FALLOC_FL_KEEP_SIZE, offset, length));
+    /* The file grows, as with OTP; not every filesystem knows the call, so the C library writes zeros for those. */
+    if (fallocate(f->fd, 0, offset, length) == 0) {
+        return A_ok;
+    }
+    int error = posix_fallocate(f->fd, offset, length);
+    return error ? file_error(p, error) : A_ok;
 }
 
 NATIVE(native_prim_file_advise_nif)

@@ -81,8 +81,8 @@ owner() ->
     R0 = monitor(process, Q), exit(Q, kill), receive {'DOWN', R0, _, _, _} -> ok end, timer:sleep(20),
     p(gone, {ets:info(T, owner) =:= Me, ets:info(T, size)}),
     Priv = ets:new(t, [private]),
-    spawn(fun() -> Me ! {try_(fun() -> ets:lookup(Priv, 1) end), try_(fun() -> ets:info(Priv, protection) end)} end),
-    p(private, receive R -> R end).
+    spawn(fun() -> Me ! {private, try_(fun() -> ets:lookup(Priv, 1) end), try_(fun() -> ets:info(Priv, protection) end)} end),
+    p(private, receive {private, L, I} -> {L, I} end).
 
 fix() ->
     T = ets:new(t, [set]),

@@ -79,14 +79,21 @@ void port_io_totals(uint64_t *input, uint64_t *output)
 }
 
 /* --- opening ---------------------------------------------------------------------------------------- */
-static const PortDriver *driver_named(const char *name, size_t n)
+static const PortDriver *driver_among(const PortDriver *const *drivers, const char *name, size_t n)
 {
-    for (const PortDriver *const *d = plat_port_drivers(); *d; d++) {
-        if (strlen((*d)->name) == n && memcmp((*d)->name, name, n) == 0) {
-            return *d;
+    for (; *drivers; drivers++) {
+        if (strlen((*drivers)->name) == n && memcmp((*drivers)->name, name, n) == 0) {
+            return *drivers;
         }
     }
     return NULL;
+}
+
+static const PortDriver *driver_named(const char *name, size_t n)
+{
+    static const PortDriver *const everywhere[] = {&ram_file_driver, NULL};
+    const PortDriver *d = driver_among(everywhere, name, n);
+    return d ? d : driver_among(plat_port_drivers(), name, n);
 }
 
 /* The text of a command: string, binary or atom, NUL-terminated; NULL when it is neither. Free with vm_free. */
@@ -121,11 +128,12 @@ static const PortDriver *driver_for_command(const char *command, bool drivers_on
     return drivers_only || !*command ? NULL : driver_named("spawn", 5);
 }
 
-/* The driver and the label (owned by the caller) that a port name asks for. */
-static const PortDriver *driver_for(Term name, char **label)
+/* The driver and the label (owned by the caller) that a port name asks for; NULL with *error set. */
+static const PortDriver *driver_for(Term name, char **label, Term *error)
 {
     const PortDriver *d = NULL;
     *label = NULL;
+    *error = A_badarg;
     if (is_tuple_arity(name, 3) && tuple_elements(name)[0] == A_fd) {
         const Term *e = tuple_elements(name);
         if (is_small(e[1]) && is_small(e[2])) {
@@ -143,6 +151,9 @@ static const PortDriver *driver_for(Term name, char **label)
             d = driver_for_command(*label, e[0] == A_spawn_driver);
         } else if (e[0] == A_spawn_executable) {
             d = driver_named("spawn", 5);
+        }
+        if (!d && **label && (e[0] == A_spawn || e[0] == A_spawn_executable)) {
+            *error = A_enoent; /* where no programs run, none is found */
         }
     }
     if (!d) {
@@ -231,11 +242,11 @@ static void port_free(Port *port)
 Term port_open(Proc *owner, Term name, Term options, Term *error)
 {
     char *label;
-    const PortDriver *driver = driver_for(name, &label);
-    *error = A_badarg;
+    const PortDriver *driver = driver_for(name, &label, error);
     if (!driver) {
         return NONVALUE;
     }
+    *error = A_badarg;
     Port *port = vm_calloc(sizeof *port);
     *port = (Port){.owner = owner->id, .name = NIL, .driver = driver, .label = label, .user_data = NONVALUE};
     if (!options_parse(port, options)) {
@@ -356,9 +367,6 @@ void port_receive_message(Proc *from, Term id, Term message)
     }
     const Term *e = is_tuple_arity(message, 2) ? tuple_elements(message) : NULL;
     (void)from;
-    if (e && e[1] == A_close && e[0] != port->owner) {
-        return;
-    }
     /* The one who is told of bad signals is the connected process, whoever sent them. */
     Term owner = port->owner;
     if (!e || e[0] != owner || !port_command_message(port, e[1])) {

@@ -64,6 +64,9 @@ void port_io_totals(uint64_t *input, uint64_t *output);
 
 /* From the platform: data arrived; delivers {Port, {data, Data}} (or eol/noeol forms) to the owner. */
 void port_deliver_data(Port *port, const uint8_t *bytes, size_t n);
+/* One message whose data is a list of `head` with, as its tail, the bytes as the port delivers data (list or binary);
+ * without a tail where bytes is NULL. For drivers of protocols; packets and lines do not matter to it. */
+void port_deliver_with_head(Port *port, const uint8_t *head, size_t head_size, const uint8_t *bytes, size_t n);
 /* Input has ended: an unfinished line is delivered, then {Port, eof} or, without the option eof, the port closes with
  * reason normal (and is gone). */
 void port_deliver_eof(Port *port);

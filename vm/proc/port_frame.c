@@ -149,6 +149,21 @@ static void send_data(Port *port, Term flag, const uint8_t *bytes, size_t n)
     msg_send_frag(port->owner, message, frag);
 }
 
+void port_deliver_with_head(Port *port, const uint8_t *head, size_t head_size, const uint8_t *bytes, size_t n)
+{
+    HeapFrag *frag = frag_new(DATA_MESSAGE_WORDS + 2 * head_size + (bytes ? data_words(port, n) : 0));
+    Term *hp = frag->mem;
+    Term data = bytes ? build_data(port, &hp, &frag->off_heap, bytes, n) : NIL;
+    for (size_t i = head_size; i-- > 0;) {
+        data = heap_cons(&hp, make_small(head[i]), data);
+    }
+    data = build_tuple2(&hp, A_data, data);
+    Term message = build_tuple2(&hp, port->id, data);
+    frag->used = (size_t)(hp - frag->mem);
+    port->input += head_size + n;
+    msg_send_frag(port->owner, message, frag);
+}
+
 void port_deliver(Port *port, Term message, HeapFrag *frag)
 {
     HeapFrag *outer = frag_new(TUPLE_WORDS(2) + (frag ? frag->used : 0));
