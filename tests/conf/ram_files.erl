@@ -10,7 +10,7 @@ main() ->
     {ok, F} = file:open("abc", [ram, read]),
     {file_descriptor, _, P} = F,
     p(info, [erlang:port_info(P, I) || I <- [name, input, output, queue_size, os_pid]]),
-    p(raw, [c(P, C) || C <- [[], [0], [200], [3, 1], [4], [17], [18], [33], [34], [38], [39], [30], [37], [1], [1, 0, 0, 0, 1, "new"], [30], [1, 0, 0, 0, 0, "zero"], [30], [2, 0, 0, 0, 1], [9], [14], [19], [38, <<0:160>>], [39, <<0:128>>],
+    p(raw, [c(P, C) || C <- [[], [0], [200], [33], [34], [30], [37], [1, 0, 0, 0, 1, "new"], [30], [1, 0, 0, 0, 0, "zero"], [30], [2, 0, 0, 0, 1], [9], [14], [19], [38, <<0:160>>], [39, <<0:128>>],
                         [1, 0, 0, 0, 9, "nine"], [30], [4, "x"], [1, 0, 0, 0, 2, "x"], [2, 0, 0, 0, 1]]]),
     p(ctl, [try_(fun() -> port_control(P, 1, []) end), try_(fun() -> erlang:port_call(P, 1, a) end)]),
     p(close, [file:close(F), file:close(F), file:read(F, 1), ram_file:get_size(F)]).
