@@ -105,7 +105,7 @@ static bool load_code(Loader *ld)
         ld->labels[i] = (Label){LABEL_UNBOUND, FRAME_UNKNOWN, -1, false};
     }
     ld->frame = FRAME_UNKNOWN;
-    ld->last = SIZE_MAX;
+    ld->trail.count = 0;
     ld->on_load = -1;
     return decode_code(ld) && (!ld->expect_entry || load_fail(ld, "function without an entry")) &&
            check_references(ld);

@@ -69,6 +69,15 @@ typedef struct LoadedFunction {
 typedef struct LineRow {
     uint32_t offset, item;
 } LineRow;
+/* The last instructions emitted since a label: what joining may still change. */
+enum { TRAIL_MAX = 8 };
+typedef struct Trail {
+    unsigned count; /* at most TRAIL_MAX are kept */
+    struct TrailStep {
+        uint32_t offset;
+        int spec;
+    } step[TRAIL_MAX];
+} Trail;
 typedef struct CallCheck {
     uint32_t label, arity;
 } CallCheck;
@@ -132,10 +141,7 @@ typedef struct Loader {
     int frame;             /* y registers of the frame here, or FRAME_ */
     bool skipping;         /* inside a function whose body is a native */
     bool expect_entry;     /* the next label is the entry of the last function */
-    size_t last;           /* offset of the instruction before, SIZE_MAX after a label */
-    int last_spec;
-    size_t before_last;    /* the one before that */
-    int before_last_spec;
+    Trail trail;
     int64_t on_load;       /* index of the function that has the on_load mark, -1 */
 } Loader;
 
@@ -154,3 +160,6 @@ bool decode_code(Loader *ld);
 
 /* specialise.c: emits one generic instruction with its `n` operands. */
 bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n);
+
+/* join.c: joins the last instructions of the trail as long as ops.tab has a join for them. */
+void join_last(Loader *ld);

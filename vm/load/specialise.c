@@ -26,6 +26,15 @@ static void emit(Loader *ld, Word w)
     VEC_PUSH(&ld->code, w);
 }
 
+static void trail_push(Trail *t, uint32_t offset, int spec)
+{
+    if (t->count == TRAIL_MAX) {
+        memmove(t->step, t->step + 1, (TRAIL_MAX - 1) * sizeof *t->step);
+        t->count--;
+    }
+    t->step[t->count++] = (struct TrailStep){offset, spec};
+}
+
 void emit_op(Loader *ld, int spec)
 {
     size_t offset = ld->code.count;
@@ -37,8 +46,7 @@ void emit_op(Loader *ld, int spec)
     if (ld->frame >= 0 || ld->frame <= FRAME_MIXED) {
         ld->frames.at[offset / 64] |= bit;
     }
-    ld->last = offset;
-    ld->last_spec = spec;
+    trail_push(&ld->trail, (uint32_t)offset, spec);
     ld->unreached.count = 0;
     emit(ld, (Word)specific_ops[spec].fn);
 }
@@ -89,7 +97,7 @@ static bool bind_label(Loader *ld, uint64_t label)
     }
     Label *l = &ld->labels[label];
     l->offset = (uint32_t)ld->code.count;
-    ld->last = SIZE_MAX;
+    ld->trail.count = 0;
     if (ld->expect_entry) {
         LoadedFunction *f = &ld->functions.at[ld->functions.count - 1];
         f->entry = l->offset;
@@ -554,137 +562,7 @@ static bool specialise_special(Loader *ld, unsigned generic, const Operand *o)
     }
 }
 
-/* --- fusing ------------------------------------------------------------------------------------------ */
-/* Joins the instruction just emitted (b, at `last`) with the one before (a, at `at`), where an internal instruction of ops.tab
- * does both. No label stands between them. A joined instruction is never shorter than a, so that line rows stay in order. */
-static void fuse_to(Loader *ld, size_t at, int spec, const Word *operands, size_t n)
-{
-    ld->code.count = at;
-    ld->last = at;
-    ld->last_spec = spec;
-    emit(ld, (Word)specific_ops[spec].fn);
-    for (size_t i = 0; i < n; i++) {
-        emit(ld, operands[i]);
-    }
-    if (ld->lines.count > 0 && ld->lines.at[ld->lines.count - 1].offset > ld->code.count) {
-        ld->lines.at[ld->lines.count - 1].offset = (uint32_t)ld->code.count;
-    }
-}
-
-/* The label operand emitted last now stands at `to`. */
-static void fuse_move_fixup(Loader *ld, size_t to)
-{
-    ld->label_fixups.at[ld->label_fixups.count - 1] = (uint32_t)to;
-}
-
-static void fuse_return(Loader *ld, size_t at, int a)
-{
-    const Word *w = &ld->code.at[at + 1];
-    Word operands[2] = {w[0], w[1]};
-    if (a == SPEC_deallocate) {
-        fuse_to(ld, at, SPEC_deallocate_return, operands, 1);
-    } else if (a == SPEC_move_xx && w[1] == 0) {
-        fuse_to(ld, at, SPEC_move_return_x, operands, 1);
-    } else if (a == SPEC_move_cx && w[1] == 0) {
-        fuse_to(ld, at, SPEC_move_return_c, operands, 1);
-    }
-}
-
-/* move ..., x0 before deallocate, return: three make one. */
-static void fuse_deallocate_return(Loader *ld, size_t at, int a)
-{
-    const Word *w = &ld->code.at[at + 1];
-    Word operands[2] = {w[0], ld->code.at[ld->last + 1]};
-    int spec = a == SPEC_move_xx   ? SPEC_move_deallocate_return_x
-               : a == SPEC_move_yx ? SPEC_move_deallocate_return_y
-               : a == SPEC_move_cx ? SPEC_move_deallocate_return_c
-                                   : -1;
-    if (spec >= 0 && w[1] == 0) {
-        fuse_to(ld, at, spec, operands, 2);
-    }
-}
-
-static void fuse_moves(Loader *ld, size_t at, int spec)
-{
-    const Word *a = &ld->code.at[at + 1], *b = &ld->code.at[ld->last + 1];
-    Word operands[4] = {a[0], a[1], b[0], b[1]};
-    fuse_to(ld, at, spec, operands, 4);
-}
-
-static void fuse_call(Loader *ld, size_t at, int spec)
-{
-    const Word *a = &ld->code.at[at + 1];
-    Word operands[3] = {a[0], a[1], ld->code.at[ld->last + 1]};
-    fuse_to(ld, at, spec, operands, 3);
-    fuse_move_fixup(ld, at + 3);
-}
-
-static void fuse_tuple_test(Loader *ld, size_t at)
-{
-    const Word *a = &ld->code.at[at + 1], *b = &ld->code.at[ld->last + 1];
-    if (a[0] == b[0] && a[1] == b[1]) {
-        Word operands[3] = {a[0], a[1], b[2]};
-        ld->label_fixups.count--;
-        fuse_to(ld, at, SPEC_is_tuple_of_arity_x, operands, 3);
-    }
-}
-
-static void fuse_get_list(Loader *ld, size_t at)
-{
-    const Word *a = &ld->code.at[at + 1], *b = &ld->code.at[ld->last + 1];
-    if (a[1] == b[0]) {
-        Word operands[4] = {a[0], a[1], b[1], b[2]};
-        fuse_to(ld, at, SPEC_nonempty_get_list_xxx, operands, 4);
-    }
-}
-
-static void fuse_get_elements(Loader *ld, size_t at)
-{
-    const Word *a = &ld->code.at[at + 1], *b = &ld->code.at[ld->last + 1];
-    if (a[0] == b[0] && a[2] != a[0] && b[1] == a[1] + 1) {
-        Word operands[4] = {a[0], a[1], a[2], b[2]};
-        fuse_to(ld, at, SPEC_get_elements_xxx, operands, 4);
-    }
-}
-
-static void fuse(Loader *ld, size_t at, int a)
-{
-    switch (ld->last_spec) {
-    case SPEC_return:
-        fuse_return(ld, at, a);
-        break;
-    case SPEC_test_arity_x:
-        if (a == SPEC_is_tuple_x) {
-            fuse_tuple_test(ld, at);
-        }
-        break;
-    case SPEC_get_list_xxx:
-        if (a == SPEC_is_nonempty_list_x) {
-            fuse_get_list(ld, at);
-        }
-        break;
-    case SPEC_get_tuple_element_xx:
-        if (a == SPEC_get_tuple_element_xx) {
-            fuse_get_elements(ld, at);
-        }
-        break;
-    case SPEC_move_xx:
-    case SPEC_move_xy:
-    case SPEC_move_yx:
-        if (a == ld->last_spec) {
-            fuse_moves(ld, at, a == SPEC_move_xx ? SPEC_move2_xx : a == SPEC_move_xy ? SPEC_move2_xy : SPEC_move2_yx);
-        }
-        break;
-    case SPEC_call:
-        if (a == SPEC_move_xx || a == SPEC_move_yx) {
-            fuse_call(ld, at, a == SPEC_move_xx ? SPEC_move_call_xx : SPEC_move_yx_call);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
+/* --- one generic instruction ---------------------------------------------------------------------------- */
 /* Which operand holds bit syntax flags; -1: none. */
 static int flags_operand(unsigned generic)
 {
@@ -732,8 +610,6 @@ bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n)
     if (generic == GEN_put_map_exact) {
         sort_pairs(ld);
     }
-    size_t before = ld->last;
-    int before_spec = ld->last_spec;
     const GenericOp *g = &generic_ops[generic];
     bool ok = g->mode == OP_SPECIAL ? specialise_special(ld, generic, o)
               : g->mode == OP_IGNORE ? true
@@ -741,15 +617,8 @@ bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n)
     if (!ok) {
         return false;
     }
-    if (!structural && before != SIZE_MAX && ld->last > before) {
-        fuse(ld, before, before_spec);
-    }
-    if (generic == GEN_return && ld->last_spec == SPEC_deallocate_return && ld->before_last != SIZE_MAX) {
-        fuse_deallocate_return(ld, ld->before_last, ld->before_last_spec);
-    }
-    if (ld->last != before) {
-        ld->before_last = before;
-        ld->before_last_spec = before_spec;
+    if (!structural) {
+        join_last(ld);
     }
     if (!ld->expect_entry) {
         frame_after(ld, generic, o);
