@@ -11,6 +11,7 @@ include mk/vm.mk
 -include mk/os.mk
 -include mk/run.mk
 -include mk/test.mk
+-include mk/conformance.mk
 
 .PHONY: all clean help
 all: build/loom
