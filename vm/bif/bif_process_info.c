@@ -160,6 +160,12 @@ Term process_gc_info(Proc *p, const Proc *t)
     return number_list(p, keys, values, sizeof keys / sizeof *keys);
 }
 
+/* Waits for a message that has not come. */
+static bool info_idle(const Proc *t)
+{
+    return (t->flags & PF_WAITING) && !*t->msg_save && !(t->flags & PF_TIMEOUT);
+}
+
 /* --- where it is ------------------------------------------------------------------------------------------------- */
 typedef struct InfoStack {
     Proc *p;
@@ -177,8 +183,17 @@ static bool add_location(const Word *ip, void *arg)
     return s->count < s->limit;
 }
 
+/* Asleep in erlang:hibernate/3, its stack thrown away: what it will call when it wakes is nobody's business. */
+static bool hibernates(const Proc *p, const Proc *t)
+{
+    return p != t && t->flags & PF_HIBERNATED && info_idle(t);
+}
+
 static Term info_stacktrace(Proc *p, const Proc *t)
 {
+    if (hibernates(p, t)) {
+        return NIL;
+    }
     InfoStack s = {.p = p, .limit = exception_depth()};
     s.limit = s.limit > 1024 ? 1024 : s.limit;
     if (s.limit) {
@@ -189,6 +204,10 @@ static Term info_stacktrace(Proc *p, const Proc *t)
 
 static Term info_location(Proc *p, const Proc *t, bool with_line)
 {
+    if (hibernates(p, t)) {
+        Term e[4] = {A_erlang, A_hibernate, make_small(3), NIL};
+        return heap_tuple(p, with_line ? 4 : 3, e);
+    }
     InfoStack s = {.p = p, .limit = 1};
     stack_each_address(t, p == t, add_location, &s);
     if (s.count == 0) {
@@ -224,8 +243,7 @@ static Term info_status(const Proc *p, const Proc *t)
     if (t->suspend_count) {
         return A_suspended;
     }
-    bool idle = (t->flags & PF_WAITING) && !*t->msg_save && !(t->flags & PF_TIMEOUT);
-    return idle ? A_waiting : A_runnable;
+    return info_idle(t) ? A_waiting : A_runnable;
 }
 
 /* --- items ------------------------------------------------------------------------------------------------------- */

@@ -245,19 +245,37 @@ const Word *call_fun_target(Proc *p, Term *x, Term f, unsigned n)
     return fun_target(p, x, f, n);
 }
 
-#define CALL_FUN(f, n, words)                        \
-    do {                                             \
-        OP_SAVE();                                   \
-        const Word *to = fun_target(p, x, f, n);     \
-        OP_LOAD();                                   \
-        if (UNLIKELY(!to)) {                         \
-            RAISE();                                 \
-        }                                            \
-        E[0] = (Term)(uintptr_t)(ip + (words));      \
-        ENTER(to);                                   \
-    } while (0)
-OP(call_fun) { CALL_FUN(x[ARG(1)], (unsigned)ARG(1), 2); }
-OP(call_fun2) { CALL_FUN(SRC(2), (unsigned)ARG(1), 3); }
+#define FUN_TARGET(f)                                            \
+    OP_SAVE();                                                   \
+    const Word *to = fun_target(p, x, f, (unsigned)ARG(1));      \
+    OP_LOAD();                                                   \
+    if (UNLIKELY(!to)) {                                         \
+        RAISE();                                                 \
+    }
+OP(call_fun)
+{
+    FUN_TARGET(x[ARG(1)]);
+    E[0] = (Term)(uintptr_t)(ip + 2);
+    ENTER(to);
+}
+OP(call_fun2)
+{
+    FUN_TARGET(SRC(2));
+    E[0] = (Term)(uintptr_t)(ip + 3);
+    ENTER(to);
+}
+OP(call_fun_last)
+{
+    FUN_TARGET(x[ARG(1)]);
+    E += ARG(2) + 1;
+    ENTER(to);
+}
+OP(call_fun2_last)
+{
+    FUN_TARGET(SRC(2));
+    E += ARG(3) + 1;
+    ENTER(to);
+}
 
 OP(make_fun3)
 {
