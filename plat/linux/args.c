@@ -155,30 +155,42 @@ static const char *flag_value(const char *flag, size_t prefix, const StringList 
     return in->items[++*at];
 }
 
-/* +s<name> value and +h<name> value: accepted; the sizes are left to Loom's own defaults. */
-static void flag_named(const char *flag, const char *names, const char *complaint, const StringList *in,
-                       size_t *at)
+/* The length of the longest of the names (separated by blanks) that the text begins with; 0 without one. */
+static size_t prefix_of(const char *text, const char *names)
 {
-    if (!one_of(flag + 1, names)) {
+    size_t longest = 0;
+    for (const char *name = names; *name != '\0';) {
+        size_t n = strcspn(name, " ");
+        if (n > longest && strncmp(text, name, n) == 0) {
+            longest = n;
+        }
+        name += n + strspn(name + n, " ");
+    }
+    return longest;
+}
+
+/* +s<name> value, +s<name>value and so on: accepted; the sizes are left to Loom's own defaults. Returns the value. */
+static const char *flag_named(const char *flag, const char *names, const char *complaint, const StringList *in,
+                              size_t *at)
+{
+    size_t n = prefix_of(flag + 1, names);
+    if (n == 0) {
         usage_error("bad %s option -%s", complaint, flag);
     }
-    (void)flag_value(flag, strlen(flag), in, at);
+    return flag_value(flag, 1 + n, in, at);
 }
 
 static void flag_heap(const char *flag, const StringList *in, size_t *at)
 {
     long v;
-    if (!one_of(flag + 1, "ms mbs pds max maxk maxel mqd")) {
-        usage_error("bad heap size option -%s", flag);
-    }
-    const char *value = flag_value(flag, strlen(flag), in, at);
-    if (strcmp(flag, "hmqd") == 0 && !one_of(value, "off_heap on_heap")) {
+    const char *value = flag_named(flag, "ms mbs pds max maxk maxel mqd", "heap size", in, at);
+    if (prefix_of(flag, "hmqd") != 0 && !one_of(value, "off_heap on_heap")) {
         usage_error("Invalid message_queue_data flag: %s", value);
     }
-    if (one_of(flag, "hms hmbs hpds") && !number_in(value, 0, LONG_MAX, &v)) {
+    if (prefix_of(flag, "hms hmbs hpds") != 0 && !number_in(value, 0, LONG_MAX, &v)) {
         usage_error("bad heap size %s", value);
     }
-    if (one_of(flag, "hmaxk hmaxel") && !one_of(value, "true false")) {
+    if (prefix_of(flag, "hmaxk hmaxel") != 0 && !one_of(value, "true false")) {
         usage_error("bad max heap kill %s", value);
     }
 }
@@ -262,11 +274,11 @@ static void emulator_flag(Parser *ps, const StringList *in, size_t *at)
         if (strcmp(flag, "ssrct") == 0) {
             return;
         }
-        flag_named(flag, "bt bwt bwtdcpu bwtdio cl ct ecio fwi pp ss ssdcpu ssdio tbt ub wct wt wtdcpu wtdio ws",
-                   "scheduling", in, at);
+        (void)flag_named(flag, "bt bwt bwtdcpu bwtdio cl ct ecio fwi pp ss ssdcpu ssdio tbt ub wct wt wtdcpu wtdio ws",
+                         "scheduling", in, at);
         return;
     case 'z':
-        flag_named(flag, "dbbl dntgc osrl ebwt", "-z", in, at);
+        (void)flag_named(flag, "dbbl dntgc osrl ebwt", "-z", in, at);
         return;
     case 'h':
         flag_heap(flag, in, at);
