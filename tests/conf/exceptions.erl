@@ -31,6 +31,13 @@ guarded(X) when is_integer(X), X > 0; is_atom(X) -> ok.
 
 id(X) -> X.
 
+%% The ways to apply: in a tail call with a known number of arguments, with a list, and not in a tail call.
+applied_last(M, F, [A]) -> id(M), M:F(A);
+applied_last(M, F, [A, B]) -> id(M), M:F(A, B);
+applied_last(M, F, [A, B, C]) -> id(M), M:F(A, B, C).
+applied_list(M, F, A) -> id(M), apply(M, F, A).
+applied_body(M, F, A) -> {apply(M, F, A)}.
+
 main() ->
     [try_it(T, F) || {T, F} <- [
         {function_clause, fun() -> f({x, 2}) end},
@@ -84,6 +91,12 @@ main() ->
         {unary_minus, fun() -> -id(a) end},
         {iolist, fun() -> iolist_to_binary(id([256])) end},
         {maps_badmap, fun() -> maps:get(a, id(b)) end},
+        {apply_raisers, fun() ->
+            [try_it({apply_raiser, F, length(A), Kind}, fun() -> Apply(erlang, F, A) end) ||
+                {F, A} <- [{error, [r]}, {error, [r, [x]]}, {error, [r, [x], []]}, {exit, [r]}, {throw, [r]},
+                           {exit, [not_a_pid, r]}, {nif_error, [r]}, {raise, [error, r, []]}],
+                {Kind, Apply} <- [{last, fun applied_last/3}, {list, fun applied_list/3}, {body, fun applied_body/3}]]
+        end},
         {erlang_apply, fun() -> erlang:apply(erlang, '+', [1, a]) end}
     ]],
     nested(), catches(), after_(), raise().

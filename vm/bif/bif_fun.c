@@ -157,6 +157,29 @@ NATIVE(native_apply_2)
     return NONVALUE;
 }
 
+/* error, exit and throw, which name their caller in the trace. Applied in a tail call they name who applied them. */
+static NativeFn applied_raiser(Term m, Term f, int n)
+{
+    if (m != A_erlang) {
+        return NULL;
+    }
+    switch (f) {
+    case A_error:
+        return n == 1 ? native_error_1 : n == 2 ? native_error_2 : n == 3 ? native_error_3 : NULL;
+    case A_exit:
+        return n == 1 ? native_exit_1 : NULL;
+    case A_throw:
+        return n == 1 ? native_throw_1 : NULL;
+    default:
+        return NULL;
+    }
+}
+
+bool apply_only_raises(Term m, Term f, unsigned n)
+{
+    return applied_raiser(m, f, (int)n) != NULL;
+}
+
 NATIVE(native_apply_3)
 {
     Term m = a[0], f = a[1];
@@ -166,6 +189,10 @@ NATIVE(native_apply_3)
     int n = spread(p, a, a[2]);
     if (n < 0) {
         return NONVALUE;
+    }
+    NativeFn raiser = applied_raiser(m, f, n);
+    if (raiser) {
+        return raiser(p, a);
     }
     p_fault(p, FAULT_TRAP, NIL);
     p->trap_export = export_put(m, f, (unsigned)n);

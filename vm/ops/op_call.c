@@ -321,7 +321,11 @@ OP(apply)
 OP(apply_last)
 {
     APPLY_TARGET();
-    E += ARG(2) + 1;
+    if (UNLIKELY(x[ARG(1)] == A_erlang) && apply_only_raises(A_erlang, x[ARG(1) + 1], (unsigned)ARG(1))) {
+        E[0] = (Term)(uintptr_t)(ip + 3);
+    } else {
+        E += ARG(2) + 1;
+    }
     ENTER(to);
 }
 
