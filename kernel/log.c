@@ -2,16 +2,25 @@
 /* See log.h. */
 #include "kernel/log.h"
 
+#include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/serial.h"
 #include "kernel/console/screen.h"
 #include "kernel/time/clock.h"
 #include "lib/fmt.h"
 
-enum { LOG_LINE = 512 };
+enum { LOG_LINE = 512, EARLY_LINES = 4, EARLY_LINE = 120 };
+
+/* A line from before the clock ran: held until it can be stamped. */
+typedef struct EarlyLine {
+    uint64_t tsc;
+    char text[EARLY_LINE];
+} EarlyLine;
 
 static struct Log {
     char ring[LOG_RING_BYTES];
     uint64_t total; /* bytes ever written */
+    EarlyLine early[EARLY_LINES];
+    unsigned early_count;
 } kernel_log;
 
 void log_write(const char *text, size_t n)
@@ -38,22 +47,50 @@ void klog_raw(const char *format, ...)
     va_end(ap);
 }
 
+static int stamp(char *line, int64_t ns)
+{
+    uint64_t tenths = (uint64_t)ns / 100000;
+    return fmt_buf(line, LOG_LINE, "[%5llu.%llu ms] ", (unsigned long long)(tenths / 10),
+                   (unsigned long long)(tenths % 10));
+}
+
+static void hold(const char *format, va_list ap)
+{
+    EarlyLine *e = &kernel_log.early[kernel_log.early_count++];
+    e->tsc = tsc_read();
+    fmt_vbuf(e->text, sizeof e->text, format, ap);
+}
+
 void klog(const char *format, ...)
 {
     char line[LOG_LINE];
-    int prefix;
-    if (clock_is_ready()) {
-        uint64_t tenths = (uint64_t)clock_now_ns() / 100000;
-        prefix = fmt_buf(line, sizeof line, "[%5llu.%llu ms] ", (unsigned long long)(tenths / 10),
-                         (unsigned long long)(tenths % 10));
-    } else {
-        prefix = fmt_buf(line, sizeof line, "[          ] ");
-    }
     va_list ap;
     va_start(ap, format);
-    write_format(format, ap, prefix, line);
+    if (clock_is_ready()) {
+        write_format(format, ap, stamp(line, clock_now_ns()), line);
+        log_write("\n", 1);
+    } else if (kernel_log.early_count < EARLY_LINES) {
+        hold(format, ap);
+    } else {
+        write_format(format, ap, 0, line);
+        log_write("\n", 1);
+    }
     va_end(ap);
-    log_write("\n", 1);
+}
+
+void log_stamp_early(uint64_t zero_tsc)
+{
+    char line[LOG_LINE];
+    for (unsigned i = 0; i < kernel_log.early_count; i++) {
+        const EarlyLine *e = &kernel_log.early[i];
+        int n = 0;
+        if (clock_is_ready()) {
+            n = stamp(line, (int64_t)((e->tsc - zero_tsc) * 1000000 / (clock_tsc_hz() / 1000)));
+        }
+        n += fmt_buf(line + n, (size_t)(LOG_LINE - n), "%s\n", e->text);
+        log_write(line, (size_t)n);
+    }
+    kernel_log.early_count = 0;
 }
 
 void log_flush(void) { serial_flush(); }

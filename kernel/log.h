@@ -8,11 +8,13 @@
 
 enum { LOG_RING_BYTES = 16384 };
 
-/* One line "[    3.1 ms] text": milliseconds since the loader handed over. */
+/* One line "[    3.1 ms] text": milliseconds since the loader handed over. The first few lines wait for the clock to be stamped. */
 void klog(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Text as it is. */
 void klog_raw(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_write(const char *text, size_t n);
+/* Writes the lines held so far: by clock_start, and by a panic before that. zero_tsc: the counter at hand-over. */
+void log_stamp_early(uint64_t zero_tsc);
 /* Waits until the serial line has sent everything. */
 void log_flush(void);
 /* The oldest kept bytes first; returns how many were copied. */

@@ -10,6 +10,7 @@
 #include "kernel/arch/x86_64/serial.h"
 #include "kernel/arch/x86_64/trap.h"
 #include "kernel/console/screen.h"
+#include "kernel/files.h"
 #include "kernel/irq/irq.h"
 #include "kernel/log.h"
 #include "kernel/mm/area.h"
@@ -24,12 +25,9 @@ enum { MAIN_STACK_BYTES = 1 << 20 };
 
 static struct Kernel {
     BootInfo info;
-    Bundle bundle;
-    bool has_bundle;
 } kernel;
 
 const BootInfo *kernel_boot_info(void) { return &kernel.info; }
-const Bundle *kernel_bundle(void) { return kernel.has_bundle ? &kernel.bundle : NULL; }
 
 /* The word at or after `from`; *size 0 at the end. */
 static const char *next_word(const char *from, size_t *size)
@@ -83,31 +81,6 @@ static void take_boot_info(uint64_t phys)
     power_set_test(kernel_option("test"));
 }
 
-/* The nucleus has verified the whole file; any other loader has not, so then every hash is computed here. */
-static void open_bundle(void)
-{
-    if (kernel.info.bundle_size == 0) {
-        klog("bundle: none");
-        return;
-    }
-    BundleFile bad = {.name = ""};
-    BundleError error = bundle_open(phys_to_virt(kernel.info.bundle_phys), kernel.info.bundle_size, &kernel.bundle);
-    bool verified = (kernel.info.flags & BOOT_VERIFIED) != 0;
-    if (error == BUNDLE_OK && !verified) {
-        error = bundle_verify(&kernel.bundle, &bad);
-    }
-    if (error != BUNDLE_OK) {
-        klog("loom: kernel: boot.pak: %s%s%.*s; not started", bundle_error_text(error), bad.name_size > 0 ? ": " : "",
-             (int)bad.name_size, bad.name);
-        power_test_exit(false);
-    }
-    kernel.has_bundle = true;
-    char hex[SHA256_HEX + 1];
-    sha256_to_hex(kernel.bundle.header->root, hex);
-    klog("bundle: %u files, %llu KiB, root %.16s..., %s", kernel.bundle.count,
-         (unsigned long long)kernel.info.bundle_size / 1024, hex, verified ? "verified by the nucleus" : "verified");
-}
-
 static void log_memory(void)
 {
     HeapStats stats;
@@ -153,7 +126,8 @@ _Noreturn void kernel_main(uint64_t info_phys)
     rtc_init();                          /* wall clock */
     log_memory();
     screen_init(&kernel.info.fb);        /* splash, log on the screen */
-    open_bundle();                       /* verified files */
+    files_init(&kernel.info);            /* the bundle: index now, each file before its first use */
+    clock_settle();                      /* by now a good measurement costs no waiting */
     void *stack = area_stack(MAIN_STACK_BYTES);
     if (stack == NULL) {
         panic("no memory for the main stack");

@@ -3,14 +3,12 @@
 #pragma once
 
 #include "include/bootinfo.h"
-#include "lib/bundle.h"
+#include "lib/cstd.h"
 
 /* From entry.S and pvh.c; physical address of the BootInfo. */
 _Noreturn void kernel_main(uint64_t info_phys);
 /* The kernel's copy. */
 const BootInfo *kernel_boot_info(void);
-/* The verified bundle; NULL when the machine was started without one. */
-const Bundle *kernel_bundle(void);
 /* True if the command line has this word. */
 bool kernel_option(const char *word);
 /* Text after `name` and "=" in the command line up to the next blank; false if there is none or it is too long for buf. */

@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/lapic.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/trap.h"
+#include "kernel/files.h"
 #include "kernel/irq/irq.h"
 #include "kernel/log.h"
 #include "kernel/main.h"
@@ -315,6 +316,11 @@ static const char *check_thread_block(void)
     return self == msr_read(MSR_FS_BASE) && canary != 0 ? NULL : "%fs does not point to a thread block";
 }
 
+static const char *check_files(void)
+{
+    return files_check_all() ? NULL : "a file of the bundle is damaged";
+}
+
 _Noreturn void selftest_run(void)
 {
     static const struct {
@@ -325,7 +331,7 @@ _Noreturn void selftest_run(void)
         {"rights", check_rights}, {"faults", check_faults}, {"symbols", check_symbols},
         {"clock", check_clock},   {"timer", check_timer},   {"irq", check_irq},
         {"red zone", check_red_zone}, {"heap", check_heap}, {"area", check_area},
-        {"large blocks", check_large},
+        {"large blocks", check_large}, {"files", check_files},
     };
     unsigned failed = 0, count = sizeof checks / sizeof checks[0];
     for (unsigned i = 0; i < count; i++) {

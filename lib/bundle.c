@@ -58,6 +58,15 @@ static bool root_fits(const Bundle *b)
     return memcmp(root, b->header->root, sizeof root) == 0;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+    uint8_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum |= bytes[i];
+    }
+    return sum == 0;
+}
+
 BundleError bundle_open(const void *base, size_t size, Bundle *b)
 {
     const BundleHeader *header = base;
@@ -84,43 +93,38 @@ BundleError bundle_open(const void *base, size_t size, Bundle *b)
     if (!index_fits(b)) {
         return BUNDLE_BAD_INDEX;
     }
-    return root_fits(b) ? BUNDLE_OK : BUNDLE_BAD_ROOT;
+    if (!root_fits(b)) {
+        return BUNDLE_BAD_ROOT;
+    }
+    return is_zero(header->signature, BUNDLE_SIGNATURE_BYTES) ? BUNDLE_OK : BUNDLE_SIGNED;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t n)
+bool bundle_check(const Bundle *b, uint32_t i)
 {
-    uint8_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum |= bytes[i];
-    }
-    return sum == 0;
+    uint8_t digest[SHA256_BYTES];
+    BundleFile f = bundle_at(b, i);
+    const uint8_t *before = i == 0 ? (const uint8_t *)b->names + b->header->names_size
+                                   : b->base + b->entries[i - 1].offset + b->entries[i - 1].size;
+    sha256_of(f.data, f.size, digest);
+    return memcmp(digest, f.sha256, sizeof digest) == 0 && is_zero(before, (size_t)(f.data - before));
 }
 
 BundleError bundle_verify(const Bundle *b, BundleFile *bad)
 {
-    uint64_t end = (uint64_t)((const uint8_t *)b->names - b->base) + b->header->names_size;
     for (uint32_t i = 0; i < b->count; i++) {
-        uint8_t digest[SHA256_BYTES];
         *bad = bundle_at(b, i);
-        sha256_of(bad->data, bad->size, digest);
-        if (memcmp(digest, bad->sha256, sizeof digest) != 0) {
+        if (!bundle_check(b, i)) {
             return BUNDLE_BAD_CONTENT;
         }
-        if (!is_zero(b->base + end, b->entries[i].offset - end)) {
-            *bad = (BundleFile){.name = ""};
-            return BUNDLE_BAD_CONTENT;
-        }
-        end = b->entries[i].offset + b->entries[i].size;
     }
-    *bad = (BundleFile){.name = ""};
-    /* No key is known yet that could make a signature good, so only the empty slot passes. */
-    return is_zero(b->header->signature, BUNDLE_SIGNATURE_BYTES) ? BUNDLE_OK : BUNDLE_BAD_CONTENT;
+    return BUNDLE_OK;
 }
 
 BundleFile bundle_at(const Bundle *b, uint32_t i)
 {
     const BundleEntry *e = &b->entries[i];
-    return (BundleFile){.name = b->names + e->name_offset,
+    return (BundleFile){.index = i,
+                        .name = b->names + e->name_offset,
                         .name_size = e->name_size,
                         .data = b->base + e->offset,
                         .size = e->size,
@@ -160,6 +164,7 @@ const char *bundle_error_text(BundleError error)
     case BUNDLE_BAD_MAGIC: return "not a bundle of version 1";
     case BUNDLE_BAD_INDEX: return "its index is damaged";
     case BUNDLE_BAD_ROOT: return "its root hash differs";
+    case BUNDLE_SIGNED: return "signed, but there is no key to check it with";
     case BUNDLE_BAD_CONTENT: return "the SHA-256 of a file in it differs";
     }
     return "damaged";

@@ -9,11 +9,11 @@
  *     data      each file at a multiple of 16; the gaps are zero
  *
  * The root hash is SHA-256 over the header's first 32 bytes, the entries and the names. Entries hold the hashes of
- * their files, so the root stands for every byte of the archive; bundle_verify() also demands that gaps and (in an
- * unsigned bundle) the signature slot are zero, so that there is no bit that may differ unseen.
+ * their files, so the root stands for every byte of the archive. Gaps and (in an unsigned bundle) the signature slot must be
+ * zero, so that there is no bit that may differ unseen.
  *
- * The reader allocates nothing and trusts nothing: bundle_open() checks every offset once, after which
- * lookups need no checks.
+ * The reader allocates nothing and trusts nothing: bundle_open() checks the index and every offset in it once, after which
+ * lookups need no checks; bundle_check() compares one file with its hash, and must be asked before its bytes are used.
  */
 #pragma once
 
@@ -51,7 +51,8 @@ typedef enum {
     BUNDLE_BAD_MAGIC,   /* not a bundle, or of another version */
     BUNDLE_BAD_INDEX,   /* an entry points outside, is not aligned or not in order */
     BUNDLE_BAD_ROOT,    /* the root hash does not fit the index */
-    BUNDLE_BAD_CONTENT, /* a file's hash differs, or a gap is not zero */
+    BUNDLE_SIGNED,      /* there is a signature, and no key to check it with */
+    BUNDLE_BAD_CONTENT, /* a file's hash differs, or the gap before it is not zero */
 } BundleError;
 
 typedef struct Bundle {
@@ -63,6 +64,7 @@ typedef struct Bundle {
 } Bundle;
 
 typedef struct BundleFile {
+    uint32_t index;
     const char *name; /* not terminated */
     size_t name_size;
     const uint8_t *data;
@@ -70,9 +72,11 @@ typedef struct BundleFile {
     const uint8_t *sha256;
 } BundleFile;
 
-/* Checks structure and root hash, not contents. `base` must be aligned to 16. */
+/* Checks structure, root hash and signature slot, not contents. `base` must be aligned to 16. */
 BundleError bundle_open(const void *base, size_t size, Bundle *b) __attribute__((warn_unused_result));
-/* Checks all contents against the entries. On BUNDLE_BAD_CONTENT *bad is the file, or an empty name for a gap. */
+/* i < b->count: true if that file's hash is right and the gap before it is zero. */
+bool bundle_check(const Bundle *b, uint32_t i) __attribute__((warn_unused_result));
+/* Checks all contents. On BUNDLE_BAD_CONTENT *bad is the first wrong file. */
 BundleError bundle_verify(const Bundle *b, BundleFile *bad) __attribute__((warn_unused_result));
 /* i < b->count. */
 BundleFile bundle_at(const Bundle *b, uint32_t i);

@@ -12,7 +12,23 @@ static const uint32_t sine[64] = {
     0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
     0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 };
-static const uint8_t turn[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
+#define MIX_1(b, c, d) (d ^ (b & (c ^ d)))
+#define MIX_2(b, c, d) (c ^ (d & (b ^ c)))
+#define MIX_3(b, c, d) (b ^ c ^ d)
+#define MIX_4(b, c, d) (c ^ (b | ~d))
+#define STEP(mix, a, b, c, d, k, by, i)                  \
+    do {                                                 \
+        a += mix(b, c, d) + sine[i] + word[(k) % 16];    \
+        a = b + (a << (by) | a >> (32 - (by)));          \
+    } while (0)
+/* Sixteen steps; word number of step i: times * i + plus. The variables take turns by name, so that nothing is moved. */
+#define ROUND(mix, first, times, plus, by0, by1, by2, by3)                                       \
+    for (unsigned i = first; i < first + 16; i += 4) {                                           \
+        STEP(mix, a, b, c, d, times * i + plus, by0, i);                                         \
+        STEP(mix, d, a, b, c, times * (i + 1) + plus, by1, i + 1);                               \
+        STEP(mix, c, d, a, b, times * (i + 2) + plus, by2, i + 2);                               \
+        STEP(mix, b, c, d, a, times * (i + 3) + plus, by3, i + 3);                               \
+    }
 
 static void add_block(uint32_t state[4], const uint8_t *block)
 {
@@ -21,32 +37,10 @@ static void add_block(uint32_t state[4], const uint8_t *block)
         word[i] = (uint32_t)block[4 * i] | (uint32_t)block[4 * i + 1] << 8 |
                   (uint32_t)block[4 * i + 2] << 16 | (uint32_t)block[4 * i + 3] << 24;
     }
-    for (unsigned i = 0; i < 64; i++) {
-        uint32_t f, k;
-        switch (i / 16) {
-        case 0:
-            f = (b & c) | (~b & d);
-            k = i;
-            break;
-        case 1:
-            f = (d & b) | (~d & c);
-            k = (5 * i + 1) % 16;
-            break;
-        case 2:
-            f = b ^ c ^ d;
-            k = (3 * i + 5) % 16;
-            break;
-        default:
-            f = c ^ (b | ~d);
-            k = (7 * i) % 16;
-        }
-        uint32_t sum = a + f + sine[i] + word[k];
-        unsigned by = turn[i / 16][i % 4];
-        a = d;
-        d = c;
-        c = b;
-        b += sum << by | sum >> (32 - by);
-    }
+    ROUND(MIX_1, 0, 1, 0, 7, 12, 17, 22)
+    ROUND(MIX_2, 16, 5, 1, 5, 9, 14, 20)
+    ROUND(MIX_3, 32, 3, 5, 4, 11, 16, 23)
+    ROUND(MIX_4, 48, 7, 0, 6, 10, 15, 21)
     state[0] += a;
     state[1] += b;
     state[2] += c;

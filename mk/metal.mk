@@ -74,9 +74,11 @@ build/kernel.elf: $(METAL)/loom.first.elf $(METAL)/loom.syms.o
 
 # --- the bundle and the disk image
 OTP_APPS := kernel stdlib compiler
-PRELOADED := erl_init init erl_prim_loader erlang erts_internal prim_buffer prim_eval prim_inet prim_zip zlib \
+# Modules of erts: those that are there before the first instruction, and those that the boot script can load just as well.
+PRELOADED := erl_init init erl_prim_loader erlang erts_internal prim_buffer prim_eval zlib \
         erts_code_purger erts_dirty_process_signal_handler erts_literal_area_collector erl_tracer atomics counters \
         persistent_term
+BOOT_LOADED := prim_inet prim_zip
 OTP_DIRS = $(foreach a,$(OTP_APPS),$(lastword $(sort $(wildcard $(OTP_ROOT)/lib/$(a)-*))))
 ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam $(OTP_ROOT)/lib/erts-*/ebin/init.beam))))
 
@@ -85,6 +87,7 @@ ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam
 $(METAL)/bundle.list: mk/metal.mk $$(OS_BEAMS) $$(OS_APP_FILES)
 	@mkdir -p $(@D)
 	@{ for m in $(PRELOADED); do echo "erts/ebin/$$m.beam=$(ERTS_EBIN)$$m.beam"; done; \
+	   for m in $(BOOT_LOADED); do echo "erts/boot/$$m.beam=$(ERTS_EBIN)$$m.beam"; done; \
 	   echo "erts/ebin/prim_file.beam=build/os/loom_prim/ebin/prim_file.beam"; \
 	   for d in $(OTP_DIRS); do echo "lib/$${d##*/}/ebin=$$d/ebin"; done; \
 	   for f in $(filter-out %/prim_file.beam,$(OS_BEAMS)) $(OS_APP_FILES); do echo "$${f#build/}=$$f"; done; \

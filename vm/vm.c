@@ -130,5 +130,8 @@ void vm_main(const VmConfig *config)
     port_table_init(vm.max_ports);
     vm_load_preloaded();
     vm_spawn_first();
+    if (vm.on_start) {
+        vm.on_start();
+    }
     sched_main(sched_get(0));
 }

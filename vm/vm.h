@@ -23,6 +23,7 @@ typedef struct VmConfig {
     bool printable_unicode; /* +pc unicode: io:printable_range() */
     bool break_ignored;     /* +Bi: system_info(break_ignored) */
     char warning_map;       /* +W: 'i', 'w' or 'e' */
+    void (*on_start)(void); /* NULL, or called when all is set up: the next thing is the first Erlang instruction */
 } VmConfig;
 
 /* Runs until halt; ends through plat_halt(). */

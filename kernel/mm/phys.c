@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See phys.h. Free blocks hold their own list links, so the lists cost nothing. Not locked: one processor
- * allocates, and interrupt handlers never do.
+ * See phys.h. Free blocks hold their own list links, so the lists cost nothing. Memory enters the lists in pieces of
+ * 4 MiB, when what is there does not do: until then it is not touched, which matters where the first touch of a page is what makes
+ * a hypervisor find one. Not locked: one processor allocates, and interrupt handlers never do.
  */
 #include "kernel/mm/phys.h"
 
@@ -9,7 +10,7 @@
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/panic/panic.h"
 
-enum { MAX_ORDER = 19, MAX_RANGES = BOOT_MEMORY_MAX + 16, MAX_HOLES = 3 };
+enum { MAX_ORDER = 19, MAX_RANGES = BOOT_MEMORY_MAX + 16, MAX_HOLES = 3, FEED_FRAMES = 1024 };
 #define LOW_END UINT64_C(0x100000)
 #define FOUR_GIB (UINT64_C(1) << 32)
 
@@ -22,8 +23,8 @@ typedef struct FreeBlock {
 } FreeBlock;
 
 static struct Phys {
-    Range ranges[MAX_RANGES];
-    unsigned range_count;
+    Range ranges[MAX_RANGES]; /* what has not yet entered the lists */
+    unsigned range_count, range_next;
     Range holes[MAX_HOLES]; /* never allocated: low memory, kernel, bundle */
     uint64_t early_next, early_end;
     unsigned early_range;
@@ -180,19 +181,48 @@ void phys_start(void)
     phys.ranges[phys.early_range].base = phys.early_next;
     phys.early_next = phys.early_end;
     for (unsigned i = 0; i < phys.range_count; i++) {
-        free_frames(phys.ranges[i].base / PAGE_SIZE, phys.ranges[i].end / PAGE_SIZE);
+        phys.free_pages += (phys.ranges[i].end - phys.ranges[i].base) / PAGE_SIZE;
     }
+    phys.range_next = phys.early_range; /* the largest, and already in use */
     phys.total_pages = phys.free_pages;
+}
+
+/* Lets the next piece of memory enter the lists. False: all has. */
+static bool feed(void)
+{
+    for (unsigned i = 0; i < phys.range_count; i++) {
+        Range *r = &phys.ranges[phys.range_next];
+        if (r->base < r->end) {
+            uint64_t frame = r->base / PAGE_SIZE, last = r->end / PAGE_SIZE;
+            uint64_t end = (frame / FEED_FRAMES + 1) * FEED_FRAMES;
+            end = end < last ? end : last;
+            r->base = end * PAGE_SIZE;
+            phys.free_pages -= end - frame;
+            free_frames(frame, end);
+            return true;
+        }
+        phys.range_next = (phys.range_next + 1) % phys.range_count;
+    }
+    return false;
+}
+
+/* The smallest order from this one up that has a block, MAX_ORDER + 1 if none has. */
+static unsigned find_order(unsigned order)
+{
+    while (order <= MAX_ORDER && phys.lists[order].next == &phys.lists[order]) {
+        order++;
+    }
+    return order;
 }
 
 static uint64_t take_block(unsigned order)
 {
-    unsigned from = order;
-    while (from <= MAX_ORDER && phys.lists[from].next == &phys.lists[from]) {
-        from++;
-    }
-    if (from > MAX_ORDER) {
-        return 0;
+    unsigned from = find_order(order);
+    while (from > MAX_ORDER) {
+        if (!feed()) {
+            return 0;
+        }
+        from = find_order(order);
     }
     uint64_t frame = virt_to_phys(phys.lists[from].next) / PAGE_SIZE;
     list_remove(frame);

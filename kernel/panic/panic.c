@@ -44,6 +44,7 @@ static void panic_begin(void)
     if (panic_state.depth++ > 1) {
         panic_end();
     }
+    log_stamp_early(0);
 }
 
 static bool word_at(uint64_t address, uint64_t *word)

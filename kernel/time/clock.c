@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See clock.h. A measurement is two sandwiches: counter, reference, counter. Its error is how long a sandwich took,
- * so that a preemption in a busy virtual machine is seen and not mistaken for a fast counter. Of
- * several windows the one with the thinnest sandwiches counts.
+ * so that a preemption in a busy virtual machine is seen and not mistaken for a fast counter.
+ *
+ * Booting does not wait for precision: half a millisecond gives rates to 1 % or better, clock_settle() measures from the same first
+ * sample to the end of the kernel's start, and the first idling after a second measures once more, to a few millionths. Time never
+ * jumps: a better rate counts from the moment it is known.
  */
 #include "kernel/time/clock.h"
 
@@ -13,7 +16,7 @@
 #include "kernel/log.h"
 #include "kernel/panic/panic.h"
 
-enum { WINDOWS = 5, SANDWICHES = 12, WINDOW_US = 1500 };
+enum { WINDOWS = 8, SANDWICHES = 12, WINDOW_US = 500, GOOD_ERROR = 10000000 };
 enum { PIT_COMMAND = 0x43, PIT_CHANNEL2 = 0x42, PIT_GATE = 0x61 };
 enum { HPET_CAPABILITIES = 0, HPET_CONFIG = 2, HPET_COUNTER = 30 }; /* in 64-bit words */
 #define PIT_HZ UINT64_C(1193182)
@@ -33,12 +36,16 @@ static struct Clock {
     volatile uint64_t *hpet;
     uint64_t reference_hz, reference_mask;
     uint64_t tsc_hz, timer_hz;
-    uint64_t base;       /* counter at time zero */
+    Sample first;        /* where the measurements began */
+    uint64_t error;      /* of the rates, in parts of 10^9 */
+    int64_t refine_ns;   /* when to measure once more */
+    uint64_t base;       /* counter when it was base_ns */
+    int64_t base_ns;
     uint64_t ns_per_tick; /* times 2^32 */
     uint64_t ticks_per_ns; /* local APIC timer, times 2^32 */
     int64_t alarm_ns;    /* INT64_MAX: none set */
     bool rang;
-} clock = {.alarm_ns = INT64_MAX};
+} clock = {.alarm_ns = INT64_MAX, .refine_ns = NS_PER_S};
 
 static void reference_start(void)
 {
@@ -88,24 +95,35 @@ static Sample sample(void)
     return best;
 }
 
+/* Takes the rates from two samples if that is better than what is known. The reference must not have come round between them. */
+static void take_rates(const Sample *a, const Sample *b, bool timer_ran)
+{
+    uint64_t reference = (b->reference - a->reference) & clock.reference_mask, tsc = b->tsc - a->tsc;
+    uint64_t error = (a->width + b->width) * NS_PER_S / (tsc + 1);
+    if (reference == 0 || error >= clock.error) {
+        return;
+    }
+    clock.error = error;
+    clock.tsc_hz = (uint64_t)((unsigned __int128)tsc * clock.reference_hz / reference);
+    if (timer_ran) {
+        clock.timer_hz = (uint64_t)((unsigned __int128)(a->timer - b->timer) * clock.reference_hz / reference);
+    }
+}
+
+/* A first estimate from as short a wait as gives one. */
 static void measure(void)
 {
-    uint64_t wanted = clock.reference_hz * WINDOW_US / 1000000, best = UINT64_MAX;
+    uint64_t wanted = clock.reference_hz * WINDOW_US / 1000000;
+    clock.error = UINT64_MAX;
     lapic_timer_start(UINT32_MAX);
-    for (int i = 0; i < WINDOWS; i++) {
-        Sample a = sample();
-        while (((reference_read() - a.reference) & clock.reference_mask) < wanted) {
+    for (int i = 0; i < WINDOWS && clock.error > GOOD_ERROR; i++) {
+        clock.first = sample();
+        while (((reference_read() - clock.first.reference) & clock.reference_mask) < wanted) {
             cpu_pause();
         }
         Sample b = sample();
-        uint64_t reference = (b.reference - a.reference) & clock.reference_mask;
-        if (a.width + b.width < best) {
-            best = a.width + b.width;
-            clock.tsc_hz = (b.tsc - a.tsc) * clock.reference_hz / reference;
-            clock.timer_hz = (uint64_t)(a.timer - b.timer) * clock.reference_hz / reference;
-        }
+        take_rates(&clock.first, &b, true);
     }
-    lapic_timer_start(0);
     if (clock.tsc_hz == 0 || clock.timer_hz < 1000000) {
         panic("the clocks stand still: tsc %llu Hz, timer %llu Hz", (unsigned long long)clock.tsc_hz,
               (unsigned long long)clock.timer_hz);
@@ -114,16 +132,47 @@ static void measure(void)
 
 static uint64_t ticks(void) { return clock.use_hpet ? clock.hpet[HPET_COUNTER] : tsc_read(); }
 
+static void set_rates(void)
+{
+    clock.ns_per_tick = (NS_PER_S << 32) / (clock.use_hpet ? clock.reference_hz : clock.tsc_hz);
+    clock.ticks_per_ns = (clock.timer_hz << 24) / NS_PER_S << 8;
+}
+
 void clock_start(uint64_t handover_tsc)
 {
     reference_start();
     measure();
     clock.use_hpet = clock.has_hpet && clock.reference_mask == UINT64_MAX && !cpu_has_invariant_tsc() && !cpu_is_virtual();
-    uint64_t hz = clock.use_hpet ? clock.reference_hz : clock.tsc_hz;
-    clock.ns_per_tick = (NS_PER_S << 32) / hz;
-    clock.ticks_per_ns = (clock.timer_hz << 24) / NS_PER_S << 8;
-    clock.base = clock.use_hpet ? ticks() : handover_tsc;
+    set_rates();
+    clock.base = handover_tsc;
+    if (clock.use_hpet) {
+        clock.base_ns = (int64_t)((tsc_read() - handover_tsc) * (NS_PER_S / 1000) / (clock.tsc_hz / 1000));
+        clock.base = ticks();
+    }
     clock.ready = true;
+    log_stamp_early(handover_tsc);
+}
+
+/* Goes on from the present time with better rates. */
+static void measure_again(bool timer_ran)
+{
+    uint64_t passed = (tsc_read() - clock.first.tsc) / (clock.tsc_hz / 1000); /* ms */
+    if (clock.reference_mask / (clock.reference_hz / 1000) < 2 * passed) {
+        return; /* the reference may have come round */
+    }
+    Sample b = sample();
+    int64_t now = clock_now_ns();
+    uint64_t at = ticks();
+    take_rates(&clock.first, &b, timer_ran);
+    set_rates();
+    clock.base = at;
+    clock.base_ns = now;
+}
+
+void clock_settle(void)
+{
+    measure_again(true);
+    lapic_timer_start(0);
     klog("clock: %s, tsc %llu kHz, timer %llu kHz, measured with the %s", clock.use_hpet ? "hpet" : "tsc",
          (unsigned long long)(clock.tsc_hz / 1000), (unsigned long long)(clock.timer_hz / 1000),
          clock.has_hpet ? "hpet" : "pit");
@@ -136,7 +185,7 @@ uint64_t clock_timer_hz(void) { return clock.timer_hz; }
 int64_t clock_now_ns(void)
 {
     uint64_t passed = ticks() - clock.base;
-    return (int64_t)(uint64_t)((unsigned __int128)passed * clock.ns_per_tick >> 32);
+    return clock.base_ns + (int64_t)(uint64_t)((unsigned __int128)passed * clock.ns_per_tick >> 32);
 }
 
 /* The timer counts 32 bits: a far alarm is reached in steps, each of which rings here. Interrupts off. */
@@ -183,6 +232,10 @@ bool clock_alarm_rang(void)
 
 void clock_idle_until(int64_t deadline_ns, bool (*is_wanted)(void))
 {
+    if (clock.refine_ns < clock_now_ns()) {
+        clock.refine_ns = INT64_MAX;
+        measure_again(false);
+    }
     clock_alarm_set(deadline_ns);
     interrupts_off();
     while (!clock.rang && (is_wanted == NULL || !is_wanted()) && clock_now_ns() < deadline_ns) {

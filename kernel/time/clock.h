@@ -11,6 +11,8 @@
 
 /* Needs acpi_init and irq_init. */
 void clock_start(uint64_t handover_tsc);
+/* Measures again over all the time since clock_start, before the first alarm is set. */
+void clock_settle(void);
 bool clock_is_ready(void);
 int64_t clock_now_ns(void);
 /* What was measured, in Hz. */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The module loom_bundle: files of the boot bundle, as binaries that refer to the bundle's memory without copying it. */
+/*
+ * The module loom_bundle: files of the boot bundle, as binaries that refer to the bundle's memory without copying it. Reading pays
+ * reductions for the hash that a first use may compute.
+ */
 #include "gen/natives_metal.h"
-#include "kernel/main.h"
+#include "kernel/files.h"
 #include "vm/term/binary.h"
+
+enum { BYTES_PER_REDUCTION = 1024 };
 
 static struct Files {
     Binary *anchor; /* what references into the bundle count: never freed, as the bundle is not */
@@ -13,7 +18,7 @@ static bool find(Proc *p, Term name, BundleFile *file, bool *bad)
     const uint8_t *bytes;
     size_t n;
     *bad = !is_binary(name) || !binary_bytes(p, name, &bytes, &n);
-    return !*bad && kernel_bundle() != NULL && bundle_find(kernel_bundle(), (const char *)bytes, n, file);
+    return !*bad && files_bundle() != NULL && bundle_find(files_bundle(), (const char *)bytes, n, file);
 }
 
 static Term missing(Proc *p, bool bad)
@@ -23,7 +28,7 @@ static Term missing(Proc *p, bool bad)
 
 NATIVE(native_loom_bundle_list)
 {
-    const Bundle *b = kernel_bundle();
+    const Bundle *b = files_bundle();
     Term list = NIL;
     (void)a;
     for (uint32_t i = b != NULL ? b->count : 0; i > 0; i--) {
@@ -41,6 +46,10 @@ NATIVE(native_loom_bundle_read)
     bool bad;
     if (!find(p, a[0], &file, &bad)) {
         return missing(p, bad);
+    }
+    p_charge(p, (intptr_t)(file.size / BYTES_PER_REDUCTION));
+    if (!files_get(file.index, &file)) {
+        return heap_tuple2(p, A_error, A_eio);
     }
     if (file.size <= HEAP_BIN_MAX) {
         return heap_tuple2(p, A_ok, binary_from_bytes(p, file.data, file.size));
@@ -65,7 +74,7 @@ NATIVE(native_loom_bundle_hash)
 
 NATIVE(native_loom_bundle_root)
 {
-    const Bundle *b = kernel_bundle();
+    const Bundle *b = files_bundle();
     (void)a;
     return b != NULL ? binary_from_bytes(p, b->header->root, SHA256_BYTES) : p_badarg(p);
 }

@@ -4,6 +4,7 @@
  * modules in the bundle's erts/ebin/. Words of the command line from the first that begins with '-' on go to init, as on
  * erl's command line; single quotes hold a word together.
  */
+#include "kernel/files.h"
 #include "kernel/log.h"
 #include "kernel/main.h"
 #include "kernel/panic/panic.h"
@@ -106,6 +107,10 @@ static void add_preloaded(const Bundle *b)
         if (name == NULL) {
             continue;
         }
+        if (!files_get(i, &f)) {
+            klog("loom: kernel: a module to preload is damaged; not started");
+            power_test_exit(false);
+        }
         if (start.file_count == MAX_PRELOADED) {
             panic("more than %d modules to preload in the bundle", MAX_PRELOADED);
         }
@@ -130,9 +135,14 @@ static void say_process(void)
     klog_raw("%.*s\n", (int)(n < 400 ? n : 400), trace);
 }
 
+static void say_started(void)
+{
+    klog("vm: first Erlang instruction");
+}
+
 _Noreturn void kernel_payload(void)
 {
-    const Bundle *b = kernel_bundle();
+    const Bundle *b = files_bundle();
     if (b == NULL) {
         klog("loom: there is no bundle, so there is nothing to run");
         power_test_exit(false);
@@ -151,6 +161,7 @@ _Noreturn void kernel_payload(void)
                        .env = environment,
                        .max_processes = 16384,
                        .printable_unicode = true,
-                       .warning_map = 'w'};
+                       .warning_map = 'w',
+                       .on_start = say_started};
     vm_main(&config);
 }

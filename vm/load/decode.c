@@ -125,6 +125,37 @@ static bool decode_alloc(Loader *ld, Cursor *c, Operand *o)
     return true;
 }
 
+/* Most operands: a register, label, number or atom in one byte or two. False: nothing was read, decode_operand must look. */
+static inline bool decode_quickly(const Loader *ld, Cursor *c, Operand *o)
+{
+    static const OperandTag tags[] = {[TAG_U] = OPERAND_NUMBER, [TAG_X] = OPERAND_X, [TAG_Y] = OPERAND_Y,
+                                      [TAG_F] = OPERAND_LABEL, [TAG_A] = OPERAND_CONST};
+    if (c->end - c->at < 2) {
+        return false;
+    }
+    unsigned first = c->at[0], tag = first & 7, size = 1, value = first >> 4;
+    if (first & 8) {
+        if (first & 16) {
+            return false;
+        }
+        value = (first >> 5) << 8 | c->at[1];
+        size = 2;
+    }
+    if (tag >= TAG_H || tag == TAG_I) {
+        return false;
+    }
+    o->tag = tags[tag];
+    o->value = value;
+    if (tag == TAG_A) {
+        if (value > ld->atom_count) {
+            return false;
+        }
+        o->value = value == 0 ? NIL : ld->atoms[value];
+    }
+    c->at += size;
+    return true;
+}
+
 static bool decode_operand(Loader *ld, Cursor *c, Operand *o, bool nested);
 
 static bool decode_list(Loader *ld, Cursor *c, Operand *o)
@@ -139,7 +170,7 @@ static bool decode_list(Loader *ld, Cursor *c, Operand *o)
     ld->list.count = 0;
     for (uint64_t i = 0; i < count; i++) {
         Operand element;
-        if (!decode_operand(ld, c, &element, true)) {
+        if (!decode_quickly(ld, c, &element) && !decode_operand(ld, c, &element, true)) {
             return false;
         }
         VEC_PUSH(&ld->list, element);
@@ -253,7 +284,7 @@ bool decode_code(Loader *ld)
         const GenericOp *op = &generic_ops[generic];
         Operand o[OPERAND_MAX];
         for (unsigned i = 0; i < op->arity; i++) {
-            if (!decode_operand(ld, &c, &o[i], false)) {
+            if (!decode_quickly(ld, &c, &o[i]) && !decode_operand(ld, &c, &o[i], false)) {
                 return false;
             }
         }

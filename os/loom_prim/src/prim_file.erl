@@ -152,7 +152,8 @@ read_file(Name) ->
             <<"/otp/", Rest/binary>> = Path ->
                 case loom_bundle:read(Rest) of
                     {ok, Bin} -> {ok, Bin};
-                    {error, enoent} -> bundle_missing(Path)
+                    {error, enoent} -> bundle_missing(Path);
+                    {error, eio} -> {error, eio} % damaged; the kernel's log says so
                 end;
             Path -> vfs({read_file, Path})
         end
