@@ -2,13 +2,30 @@
 # build is a second make, because what it depends on may have been installed a moment ago.
 BUILD_FIRST = @tools/deps && $(MAKE) --no-print-directory -j2
 
-.PHONY: run run-fast qemu qemu-interp qemu-otp screenshot
+# APP=DIR... adds your own modules (tools/app), ARGS='...' are flags for OTP, as on erl's command line.
+APP ?=
+ARGS ?=
+export ARGS
+WITH_APP = $(if $(APP),tools/app $(APP) &&)
+FLAGS_FOR_OTP = "$$([ -z '$(APP)' ] || cat build/app/cmdline) $$ARGS"
+
+.PHONY: run run-fast image qemu qemu-interp qemu-otp screenshot
 run: ## boot Loom in QEMU through UEFI firmware: an Erlang shell on the terminal (Ctrl-A X ends QEMU)
+ifeq ($(APP)$(ARGS),)
 	$(BUILD_FIRST) build/loom.img
 	@tools/qemu uefi
-run-fast: ## the same without firmware (PVH): a prompt in a fraction of the time
+else
+	@$(MAKE) --no-print-directory image
+	@LOOM_IMAGE=build/app/loom.img tools/qemu uefi
+endif
+run-fast: ## the same without firmware (PVH): a prompt in a fraction of the time. APP=DIR adds your modules, ARGS='...' flags
 	$(BUILD_FIRST) build/kernel.elf build/boot.pak
-	@tools/qemu fast
+	@$(WITH_APP) LOOM_BUNDLE=$(if $(APP),build/app/boot.pak,build/boot.pak) tools/qemu fast -c $(FLAGS_FOR_OTP)
+image: ## a disk image with your modules and flags in it: make image APP=DIR ARGS='...' makes build/app/loom.img
+	$(BUILD_FIRST) build/loom.img
+	@mkdir -p build/app
+	@$(WITH_APP) tools/mkimg -l build/BOOTX64.EFI -k build/kernel.elf -p $(if $(APP),build/app/boot.pak,build/boot.pak) \
+		-c $(FLAGS_FOR_OTP) -o build/app/loom.img
 qemu: run ## same as run
 qemu-interp: ## the machine alone: one module and the preloaded ones, no OTP
 	$(BUILD_FIRST) build/kernel.elf build/boot.pak

@@ -26,7 +26,7 @@ bench: deps ## print a table of measurements against erl: BENCH='--quick', BENCH
 .PHONY: test-parts
 test-parts: build/loom
 	@$(MAKE) --no-print-directory test-programs fuzz-programs B=release
-	@if [ -f mk/metal.mk ]; then $(MAKE) --no-print-directory metal; fi
+	@if [ -f mk/metal.mk ]; then $(MAKE) --no-print-directory metal kernel-bare; fi
 
 # All of the machine as an archive: a test program takes from it what it does not define itself.
 $(OUT)/libloom.a: $(filter-out $(OUT)/plat/linux/main.o,$(HOST_OBJS))
