@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cuts the Code chunk into generic instructions with decoded operands. Runs twice over the chunk: the first pass checks the
- * structure and adds up the memory for large integers, the second hands each instruction to specialise.c.
+ * Cuts the Code chunk into generic instructions with decoded operands, and keeps them all. Literals and large integers are filled in
+ * when the memory for them is there, whose size is known only then.
  *
  * Operands are in the compact term format: a byte whose low three bits are the tag (u i a x y f - z), the
  * rest the value or the beginning of it; tag z has sub-kinds (list, float register, allocation, literal, typed register).
@@ -12,7 +12,7 @@
 
 enum { TAG_U, TAG_I, TAG_A, TAG_X, TAG_Y, TAG_F, TAG_H, TAG_Z };
 enum { Z_LIST = 1, Z_FLOAT_REG = 2, Z_ALLOC = 3, Z_LITERAL = 4, Z_TYPED = 5 };
-enum { MAX_LABELS = 1 << 24, MAX_LIST = 1 << 20, MAX_HEAP_NEED = 1 << 24, FUN_BASE_WORDS = 3 };
+enum { MAX_LABELS = 1 << 24, MAX_LIST = 1 << 20, MAX_HEAP_NEED = 1 << 24, FUN_BASE_WORDS = 3, MAX_OPERANDS = 1 << 27 };
 enum { CODE_FORMAT = 0 };
 
 typedef struct RawValue {
@@ -24,6 +24,7 @@ typedef struct RawValue {
 static bool decode_raw(Loader *ld, Cursor *c, uint8_t first, RawValue *v)
 {
     v->bytes = NULL;
+    v->size = 0;
     if (!(first & 8)) {
         v->number = first >> 4;
         return true;
@@ -66,21 +67,45 @@ static bool decode_integer(Loader *ld, const RawValue *v, Operand *o)
         o->value = make_small(v->number);
         return true;
     }
-    size_t size = v->bytes ? v->size : 8;
-    if (ld->counting) {
-        ld->big_words += (size + 7) / 8 + 2;
-        return true;
+    if (v->size > UINT32_MAX) {
+        return load_fail(ld, "bad length of an integer");
     }
+    o->tag = v->bytes ? OPERAND_BIG : OPERAND_INT64;
+    o->size = v->bytes ? (uint32_t)v->size : 8;
+    o->value = v->bytes ? (uintptr_t)v->bytes : (uint64_t)v->number;
+    ld->big_words += (o->size + 7) / 8 + 2;
+    return true;
+}
+
+static Term later_integer(Loader *ld, const Operand *o)
+{
     uint8_t buf[8];
-    const uint8_t *bytes = v->bytes;
-    if (!bytes) {
+    const uint8_t *bytes = (const uint8_t *)(uintptr_t)o->value;
+    if (o->tag == OPERAND_INT64) {
         for (int i = 0; i < 8; i++) {
-            buf[i] = (uint8_t)((uint64_t)v->number >> (56 - 8 * i));
+            buf[i] = (uint8_t)(o->value >> (56 - 8 * i));
         }
         bytes = buf;
     }
-    o->value = integer_from_bytes(&ld->literal_hp, bytes, size, true, true);
-    return true;
+    return integer_from_bytes(&ld->literal_hp, bytes, o->size, true, true);
+}
+
+void decode_fill_in(Loader *ld)
+{
+    for (size_t i = 0; i < ld->later.count; i++) {
+        Operand *o = &ld->kept_operands.at[ld->later.at[i]];
+        o->value = o->tag == OPERAND_LITERAL ? ld->literals[o->value] : later_integer(ld, o);
+        o->tag = OPERAND_CONST;
+    }
+}
+
+/* The next operand in the order of the chunk. */
+static void keep(Loader *ld, const Operand *o)
+{
+    if (o->tag >= OPERAND_LITERAL) {
+        VEC_PUSH(&ld->later, (uint32_t)ld->kept_operands.count);
+    }
+    VEC_PUSH(&ld->kept_operands, *o);
 }
 
 /* A value that may not be negative or large. */
@@ -167,15 +192,16 @@ static bool decode_list(Loader *ld, Cursor *c, Operand *o)
     if (count > MAX_LIST || count > cursor_left(c)) {
         return load_fail(ld, "list operand is too long");
     }
-    ld->list.count = 0;
+    uint32_t at = (uint32_t)ld->kept_operands.count;
     for (uint64_t i = 0; i < count; i++) {
         Operand element;
         if (!decode_quickly(ld, c, &element) && !decode_operand(ld, c, &element, true)) {
             return false;
         }
-        VEC_PUSH(&ld->list, element);
+        keep(ld, &element);
     }
     o->tag = OPERAND_LIST;
+    o->size = at;
     o->value = count;
     return true;
 }
@@ -198,8 +224,8 @@ static bool decode_extended(Loader *ld, Cursor *c, uint8_t first, Operand *o, bo
         if (index >= ld->literal_count) {
             return load_fail(ld, "no such literal");
         }
-        o->tag = OPERAND_CONST;
-        o->value = ld->counting ? NIL : ld->literals[index];
+        o->tag = OPERAND_LITERAL;
+        o->value = index;
         return true;
     }
     case Z_TYPED: {
@@ -273,29 +299,48 @@ bool decode_header(Loader *ld)
     return true;
 }
 
+static bool decode_instruction(Loader *ld, Cursor *c, unsigned *generic)
+{
+    *generic = cursor_u8(c);
+    if (c->bad || *generic == 0 || *generic >= GENERIC_COUNT) {
+        return load_fail(ld, c->bad ? "code is cut off" : "unknown instruction");
+    }
+    const GenericOp *op = &generic_ops[*generic];
+    Instruction in = {.generic = (uint8_t)*generic, .n = op->arity};
+    Operand o[OPERAND_MAX];
+    for (unsigned i = 0; i < op->arity; i++) {
+        if (!decode_quickly(ld, c, &o[i]) && !decode_operand(ld, c, &o[i], false)) {
+            return false;
+        }
+        if (o[i].tag == OPERAND_LIST) {
+            in.list_at = o[i].size;
+            in.list_count = (uint32_t)o[i].value;
+        }
+    }
+    if (op->mode == OP_OLD) {
+        return load_fail(ld, "obsolete instruction");
+    }
+    in.at = (uint32_t)ld->kept_operands.count;
+    for (unsigned i = 0; i < op->arity; i++) {
+        keep(ld, &o[i]);
+    }
+    VEC_PUSH(&ld->kept, in);
+    return true;
+}
+
 bool decode_code(Loader *ld)
 {
     Cursor c = ld->code_start;
-    for (;;) {
-        unsigned generic = cursor_u8(&c);
-        if (c.bad || generic == 0 || generic >= GENERIC_COUNT) {
-            return load_fail(ld, c.bad ? "code is cut off" : "unknown instruction");
-        }
-        const GenericOp *op = &generic_ops[generic];
-        Operand o[OPERAND_MAX];
-        for (unsigned i = 0; i < op->arity; i++) {
-            if (!decode_quickly(ld, &c, &o[i]) && !decode_operand(ld, &c, &o[i], false)) {
-                return false;
-            }
-        }
-        if (op->mode == OP_OLD) {
-            return load_fail(ld, "obsolete instruction");
-        }
-        if (!ld->counting && !specialise(ld, generic, o, op->arity)) {
+    unsigned generic = 0;
+    while (generic != GEN_int_code_end) {
+        ld->place.index = (uint32_t)ld->kept.count;
+        if (!decode_instruction(ld, &c, &generic)) {
+            ld->place.generic = generic < GENERIC_COUNT ? generic : 0;
             return false;
         }
-        if (generic == GEN_int_code_end) {
-            return true;
+        if (ld->kept_operands.count > MAX_OPERANDS) {
+            return load_fail(ld, "too large");
         }
     }
+    return true;
 }

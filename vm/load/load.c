@@ -5,17 +5,37 @@
  *
  * Comes from: bif_code.c, vm.c. Goes to: beam_file.c, tables.c, decode.c, specialise.c, in this order, then link.c.
  */
+#include "lib/fmt.h"
 #include "vm/load/link.h"
-#include "vm/load/load_priv.h"
+#include "vm/load/verify.h"
 #include "vm/term/atom.h"
 
 static struct Loads {
-    const char *why; /* why the last load failed: for reports */
+    char why[320]; /* why the last load failed: for reports */
 } loads;
 
 const char *load_why(void)
 {
-    return loads.why ? loads.why : "";
+    return loads.why;
+}
+
+/* "m: f/1: instruction 7, move: why" as far as it is known. */
+static void describe_failure(const Loader *ld)
+{
+    const LoadPlace *place = &ld->place;
+    size_t n;
+    int used = 0;
+    if (ld->atoms && ld->name) {
+        const char *name = (const char *)atom_text(ld->name, &n);
+        used = fmt_buf(loads.why, sizeof loads.why, "%.*s: ", (int)n, name);
+    }
+    if (ld->atoms && place->function) {
+        const char *name = (const char *)atom_text(place->function, &n);
+        used += fmt_buf(loads.why + used, sizeof loads.why - (size_t)used, "%.*s/%u: instruction %u, %s: ",
+                        (int)(n < 100 ? n : 100), name, place->arity, place->index, generic_ops[place->generic].name);
+    }
+    fmt_buf(loads.why + used, sizeof loads.why - (size_t)used, "%s",
+            ld->why ? ld->why : "not a .beam file, or of another module");
 }
 
 bool load_fail(Loader *ld, const char *why)
@@ -49,6 +69,10 @@ static void loader_free(Loader *ld)
     vm_free(ld->calls.at);
     vm_free(ld->unreached.at);
     vm_free(ld->list.at);
+    vm_free(ld->kept.at);
+    vm_free(ld->kept_operands.at);
+    vm_free(ld->later.at);
+    verify_free(ld->verifier);
     if (ld->area) {
         literal_area_free(ld->area);
     }
@@ -95,11 +119,10 @@ static bool load_code(Loader *ld)
     if (!decode_header(ld)) {
         return false;
     }
-    ld->counting = true;
     if (!decode_code(ld) || !tables_build_literals(ld)) {
         return false;
     }
-    ld->counting = false;
+    decode_fill_in(ld);
     ld->labels = vm_alloc((size_t)ld->label_count * sizeof *ld->labels);
     for (uint32_t i = 0; i < ld->label_count; i++) {
         ld->labels[i] = (Label){LABEL_UNBOUND, FRAME_UNKNOWN, -1, false};
@@ -107,7 +130,7 @@ static bool load_code(Loader *ld)
     ld->frame = FRAME_UNKNOWN;
     ld->trail.count = 0;
     ld->on_load = -1;
-    return decode_code(ld) && (!ld->expect_entry || load_fail(ld, "function without an entry")) &&
+    return functions_load(ld) && (!ld->expect_entry || load_fail(ld, "function without an entry")) &&
            check_references(ld);
 }
 
@@ -127,7 +150,7 @@ Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error)
         pr->instance = link_make_instance(&ld);
     } else {
         *error = A_badfile;
-        loads.why = ld.why ? ld.why : "not a .beam file, or of another module";
+        describe_failure(&ld);
     }
     loader_free(&ld);
     return pr;

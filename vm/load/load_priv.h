@@ -19,11 +19,16 @@ typedef enum {
     OPERAND_Y,
     OPERAND_LABEL, /* 0: none */
     OPERAND_FLOAT_REG,
-    OPERAND_LIST,  /* value elements at loader->list */
+    OPERAND_LIST,  /* value elements; the specialiser finds them at loader->list */
     OPERAND_HEAP,  /* allocation list, added up to words */
+    /* Until decode_fill_in has made OPERAND_CONST of them: index of a literal; an integer; the address of one's `size` bytes. */
+    OPERAND_LITERAL,
+    OPERAND_INT64,
+    OPERAND_BIG,
 } OperandTag;
 typedef struct Operand {
     OperandTag tag;
+    uint32_t size;
     uint64_t value;
 } Operand;
 enum { OPERAND_MAX = 8 };
@@ -93,6 +98,23 @@ typedef struct CallCheck {
         (v)->at[(v)->count++] = __VA_ARGS__;                                       \
     } while (0)
 
+/* Where an error was found: for people. */
+typedef struct LoadPlace {
+    Term function; /* NONVALUE: before the first */
+    unsigned arity, generic;
+    uint32_t index; /* instruction, counted from the function's first label */
+} LoadPlace;
+
+typedef struct Instruction {
+    uint8_t generic, n;
+    uint8_t fix;           /* what the verifier wants: verify.h */
+    uint8_t fix_operand;
+    uint32_t fix_number;
+    uint32_t at;                  /* its operands, in kept_operands */
+    uint32_t list_at, list_count; /* elements of the list operand, if it has one */
+} Instruction;
+typedef struct Verifier Verifier;
+
 typedef struct Loader {
     const char *why; /* first error; NULL while all is well */
     BeamFile file;
@@ -126,8 +148,10 @@ typedef struct Loader {
     /* Code. */
     Cursor code_start;
     uint32_t label_count;
-    bool counting;   /* first pass: only checks the structure and adds up big_words */
-    size_t big_words;
+    size_t big_words; /* for large integers in the code */
+    VEC(Instruction) kept;
+    VEC(Operand) kept_operands;
+    VEC(uint32_t) later; /* those to fill in */
     Label *labels;
     VEC(Word) code;
     VEC(uint32_t) label_fixups; /* offsets of words that hold a label number */
@@ -138,6 +162,8 @@ typedef struct Loader {
     VEC(CallCheck) calls;
     VEC(uint32_t) unreached; /* labels bound here that nothing reaches: fine if func_info follows */
     VEC(Operand) list;
+    Verifier *verifier;
+    LoadPlace place;
     int frame;             /* y registers of the frame here, or FRAME_ */
     bool skipping;         /* inside a function whose body is a native */
     bool expect_entry;     /* the next label is the entry of the last function */
@@ -152,11 +178,15 @@ static inline bool load_failed(const Loader *ld) { return ld->why != NULL; }
 /* tables.c: each reads one chunk; false after load_fail. */
 bool tables_read_atoms(Loader *ld);
 bool tables_read(Loader *ld);           /* imports, exports, funs, strings, lines, sizes of literals */
-bool tables_build_literals(Loader *ld); /* after the counting pass: makes the area, decodes everything that goes there */
+bool tables_build_literals(Loader *ld); /* after decoding: makes the area, decodes everything that goes there */
 
-/* decode.c: runs over the code chunk once. */
+/* decode.c: the code chunk as instructions. */
 bool decode_header(Loader *ld);
 bool decode_code(Loader *ld);
+void decode_fill_in(Loader *ld); /* after tables_build_literals */
+
+/* function.c: verifies and specialises all that has been decoded. */
+bool functions_load(Loader *ld);
 
 /* specialise.c: emits one generic instruction with its `n` operands. */
 bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n);

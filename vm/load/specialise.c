@@ -503,12 +503,16 @@ static bool special_make_fun2(Loader *ld, const Operand *o)
     if (o[0].tag != OPERAND_NUMBER || o[0].value >= ld->fun_count) {
         return load_fail(ld, "no such lambda");
     }
-    Operand operands[3] = {o[0], {OPERAND_X, 0}, {OPERAND_LIST, 0}};
+    Operand operands[3] = {o[0], {.tag = OPERAND_X}, {.tag = OPERAND_LIST}};
+    uint32_t n = ld->funs[o[0].value].free_count;
+    emit_op(ld, SPEC_test_heap); /* it makes room for itself */
+    emit(ld, FUN_WORDS(n));
+    emit(ld, n);
     ld->list.count = 0;
-    for (uint64_t i = 0; i < ld->funs[o[0].value].free_count; i++) {
-        VEC_PUSH(&ld->list, (Operand){OPERAND_X, i});
+    for (uint32_t i = 0; i < n; i++) {
+        VEC_PUSH(&ld->list, (Operand){.tag = OPERAND_X, .value = i});
     }
-    operands[2].value = ld->list.count;
+    operands[2].value = n;
     return emit_generic(ld, GEN_make_fun3, operands, 3);
 }
 

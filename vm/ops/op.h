@@ -147,6 +147,13 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip);
             OP_LOAD();                                            \
         }                                                         \
     } while (0)
+/* The same with `t` as one more root: it need not be in a live register. */
+#define ENSURE_KEEPING(need, live, t) \
+    do {                              \
+        x[live] = (t);                \
+        ENSURE(need, (live) + 1);     \
+        (t) = x[live];                \
+    } while (0)
 #ifdef LOOM_GC_STRESS
 #define GC_STRESS 1 /* every chance to collect is taken */
 #else

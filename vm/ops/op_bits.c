@@ -73,9 +73,9 @@ OP(bs_start_match3)
     if (!is_bitstring(t)) {
         FAIL(1);
     }
-    ENSURE(MATCH_CTX_WORDS, (unsigned)ARG(3));
+    ENSURE_KEEPING(MATCH_CTX_WORDS, (unsigned)ARG(3), t);
     OP_SAVE();
-    t = make_context(p, SRC(2));
+    t = make_context(p, t);
     OP_LOAD();
     DST(4) = t;
     NEXT(5);
@@ -91,9 +91,9 @@ OP(bs_start_match4_fail)
     if (!is_bitstring(t)) {
         FAIL(1);
     }
-    ENSURE(MATCH_CTX_WORDS, (unsigned)ARG(2));
+    ENSURE_KEEPING(MATCH_CTX_WORDS, (unsigned)ARG(2), t);
     OP_SAVE();
-    t = make_context(p, SRC(3));
+    t = make_context(p, t);
     OP_LOAD();
     DST(4) = t;
     NEXT(5);
@@ -111,9 +111,9 @@ OP(bs_start_match4_sure)
         p_badarg(p);
         RAISE();
     }
-    ENSURE(MATCH_CTX_WORDS, (unsigned)ARG(2));
+    ENSURE_KEEPING(MATCH_CTX_WORDS, (unsigned)ARG(2), t);
     OP_SAVE();
-    t = make_context(p, SRC(3));
+    t = make_context(p, t);
     OP_LOAD();
     DST(4) = t;
     NEXT(5);
@@ -150,8 +150,14 @@ NOINLINE Term context_part(Proc *p, MatchCtx *m, size_t n)
 
 OP(bs_get_tail)
 {
-    ENSURE(BINARY_PART_WORDS, (unsigned)ARG(3));
-    CONTEXT(m, 1);
+    Term context = SRC(1);
+    ENSURE_KEEPING(BINARY_PART_WORDS, (unsigned)ARG(3), context);
+    MatchCtx *m = context_of(context);
+    if (__builtin_expect(!m, 0)) {
+        OP_SAVE();
+        p_badarg(p);
+        RAISE();
+    }
     size_t offset = m->offset;
     OP_SAVE();
     Term t = context_part(p, m, bits_left(m));
@@ -260,8 +266,9 @@ OP(bs_get_integer2)
         DST(7) = v;
         NEXT(8);
     }
-    ENSURE(bits_integer_words(n), (unsigned)ARG(3));
-    m = context_of(SRC(2));
+    Term context = SRC(2);
+    ENSURE_KEEPING(bits_integer_words(n), (unsigned)ARG(3), context);
+    m = context_of(context);
     OP_SAVE();
     Term t = wide_integer(p, m, n, ARG(6));
     OP_LOAD();
@@ -269,30 +276,33 @@ OP(bs_get_integer2)
     NEXT(8);
 }
 
-NOINLINE Term float_field(Proc *p, MatchCtx *m, size_t n, Word flags)
+NOINLINE bool float_field_is_good(const MatchCtx *m, size_t n, Word flags)
 {
     double d;
-    if (!bits_get_float(m->base, m->offset, n, flags & BS_LITTLE, &d)) {
-        return NONVALUE;
-    }
+    return bits_get_float(m->base, m->offset, n, flags & BS_LITTLE, &d);
+}
+
+NOINLINE Term float_field(Proc *p, MatchCtx *m, size_t n, Word flags)
+{
+    double d = 0;
+    bits_get_float(m->base, m->offset, n, flags & BS_LITTLE, &d);
     m->offset += n;
     return heap_float(p, d);
 }
 
 OP(bs_get_float2)
 {
-    ENSURE(FLOAT_WORDS, (unsigned)ARG(3));
     CONTEXT(m, 2);
     size_t n = field_size(SRC(4), ARG(5));
-    if ((n != 64 && n != 32 && n != 16) || n > bits_left(m)) {
+    if ((n != 64 && n != 32 && n != 16) || n > bits_left(m) || !float_field_is_good(m, n, ARG(6))) {
         FAIL(1);
     }
+    Term context = SRC(2);
+    ENSURE_KEEPING(FLOAT_WORDS, (unsigned)ARG(3), context);
+    m = context_of(context);
     OP_SAVE();
     Term t = float_field(p, m, n, ARG(6));
     OP_LOAD();
-    if (t == NONVALUE) {
-        FAIL(1);
-    }
     DST(7) = t;
     NEXT(8);
 }
@@ -305,8 +315,9 @@ OP(bs_get_binary2)
     if (n > bits_left(m) || (size == A_all && (ARG(5) == 0 || n % ARG(5) != 0))) {
         FAIL(1);
     }
-    ENSURE(BINARY_PART_WORDS, (unsigned)ARG(3));
-    m = context_of(SRC(2));
+    Term context = SRC(2);
+    ENSURE_KEEPING(BINARY_PART_WORDS, (unsigned)ARG(3), context);
+    m = context_of(context);
     OP_SAVE();
     Term t = context_part(p, m, n);
     OP_LOAD();

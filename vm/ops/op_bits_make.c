@@ -518,9 +518,10 @@ OP(bs_init2)
     if (words == SIZE_MAX) {
         BS_RAISE(ARG(1));
     }
+    Term size = SRC(2); /* small */
     ENSURE(ARG(3) + words, (unsigned)ARG(4));
     OP_SAVE();
-    Term t = init_bits(p, (size_t)small_value(SRC(2)) * 8);
+    Term t = init_bits(p, (size_t)small_value(size) * 8);
     OP_LOAD();
     DST(6) = t;
     NEXT(7);
@@ -534,9 +535,10 @@ OP(bs_init_bits)
     if (words == SIZE_MAX) {
         BS_RAISE(ARG(1));
     }
+    Term size = SRC(2); /* small */
     ENSURE(ARG(3) + words, (unsigned)ARG(4));
     OP_SAVE();
-    Term t = init_bits(p, (size_t)small_value(SRC(2)));
+    Term t = init_bits(p, (size_t)small_value(size));
     OP_LOAD();
     DST(6) = t;
     NEXT(7);
@@ -630,9 +632,10 @@ OP(bs_append)
     if (!ready) {
         BS_RAISE(ARG(1));
     }
-    ENSURE(ARG(3) + APPEND_WORDS, (unsigned)ARG(4));
+    Term size = SRC(2), t = SRC(6); /* size: small */
+    ENSURE_KEEPING(ARG(3) + APPEND_WORDS, (unsigned)ARG(4), t);
     OP_SAVE();
-    Term t = append_start(p, SRC(6), SRC(2), false);
+    t = append_start(p, t, size, false);
     OP_LOAD();
     DST(8) = t;
     NEXT(9);

@@ -75,6 +75,14 @@ OP(remove_message)
     OP_LOAD();
     NEXT(1);
 }
+/* Put before an instruction that may call or raise while a register reaches into the message. */
+OP(pin_message)
+{
+    OP_SAVE();
+    msg_pin_current(p);
+    OP_LOAD();
+    NEXT(1);
+}
 OP(loop_rec_end)
 {
     msg_skip_current(p);
@@ -122,7 +130,8 @@ OP(wait_timeout)
         p_fault(p, FAULT_ERROR, A_timeout_value);
         RAISE();
     }
-    interp_save_x(p, x, LABEL(1), 0);
+    Word operand = ARG(2); /* in an x register: read again when woken */
+    interp_save_x(p, x, LABEL(1), operand & 7 ? 0 : (unsigned)(operand >> 3) + 1);
     OP_LEAVE(RUN_WAITING);
 }
 OP(timeout)

@@ -205,3 +205,21 @@ OP(select_arity)
     }
     GOTO(LABEL(3));
 }
+
+/* --- what the verifier could not prove -------------------------------------------------------------------------- */
+#define CHECK(condition, words)  \
+    do {                         \
+        if (condition) {         \
+            NEXT(words);         \
+        }                        \
+        OP_SAVE();               \
+        p_badarg(p);             \
+        RAISE();                 \
+    } while (0)
+OP(check_tuple)
+{
+    Term t = SRC(1);
+    CHECK(is_tuple(t) && tuple_arity(t) >= ARG(2), 3);
+}
+OP(check_cons) { CHECK(is_cons(SRC(1)), 2); }
+OP(check_map) { CHECK(is_map(SRC(1)), 2); }

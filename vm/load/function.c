@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Takes the decoded code a function at a time: has it verified, and hands it to the specialiser with what the verifier wants to be
+ * checked at run time.
+ *
+ * Comes from: load.c. Goes to: verify.c, then specialise.c.
+ */
+#include "vm/load/specialise.h"
+#include "vm/load/verify.h"
+
+static void list_take(Loader *ld, const Operand *from, uint32_t n)
+{
+    ld->list.count = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        VEC_PUSH(&ld->list, from[i]);
+    }
+}
+
+/* A check before the instruction. Nothing is emitted where the specialiser emits nothing. */
+static bool emit_check(Loader *ld, const Instruction *in, const Operand *o)
+{
+    if (ld->skipping || ld->frame == FRAME_UNKNOWN) {
+        return true;
+    }
+    if (in->fix & FIX_PIN) {
+        emit_op(ld, SPEC_pin_message);
+    }
+    if (!(in->fix & (FIX_CHECK_TUPLE | FIX_CHECK_CONS | FIX_CHECK_MAP))) {
+        return true;
+    }
+    emit_op(ld, in->fix & FIX_CHECK_TUPLE  ? SPEC_check_tuple
+                : in->fix & FIX_CHECK_CONS ? SPEC_check_cons
+                                           : SPEC_check_map);
+    if (!emit_source(ld, &o[in->fix_operand])) {
+        return false;
+    }
+    if (in->fix & FIX_CHECK_TUPLE) {
+        emit_word(ld, in->fix_number);
+    }
+    return true;
+}
+
+static unsigned zeroing(unsigned generic)
+{
+    return generic == GEN_allocate ? GEN_allocate_zero : GEN_allocate_heap_zero;
+}
+
+static bool function_emit(Loader *ld, const Instruction *in)
+{
+    Operand o[OPERAND_MAX];
+    const Operand *from = &ld->kept_operands.at[in->at];
+    memcpy(o, from, in->n * sizeof *o);
+    if (in->list_count) {
+        list_take(ld, &ld->kept_operands.at[in->list_at], in->list_count);
+    } else {
+        ld->list.count = 0;
+    }
+    if ((in->fix & FIX_WALL) && !ld->skipping && ld->frame != FRAME_UNKNOWN) {
+        emit_op(ld, SPEC_code_end);
+    }
+    if ((in->fix & (FIX_DEAD | FIX_NO_FALL | FIX_WALL)) && !ld->expect_entry && !ld->skipping) {
+        ld->frame = FRAME_UNKNOWN;
+    }
+    if ((in->fix & FIX_DEAD) || ((in->fix & FIX_WALL) && in->generic == GEN_jump)) {
+        return true;
+    }
+    ld->place.generic = in->generic;
+    return emit_check(ld, in, o) && specialise(ld, in->fix & FIX_ZERO ? zeroing(in->generic) : in->generic, o, in->n);
+}
+
+/* Where the function that begins with the func_info at `at` starts: labels and lines before belong to it. */
+static uint32_t function_start(const Loader *ld, uint32_t at)
+{
+    while (at > 0 && (ld->kept.at[at - 1].generic == GEN_label || ld->kept.at[at - 1].generic == GEN_line)) {
+        at--;
+    }
+    return at;
+}
+
+static bool function_load(Loader *ld, uint32_t start, uint32_t end)
+{
+    if (!verify_function(ld, ld->kept.at + start, end - start, ld->kept_operands.at)) {
+        return false;
+    }
+    for (uint32_t i = start; i < end; i++) {
+        ld->place.index = i - start;
+        if (!function_emit(ld, &ld->kept.at[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool functions_load(Loader *ld)
+{
+    uint32_t count = (uint32_t)ld->kept.count - 1; /* int_code_end is the last */
+    uint32_t next = 0;
+    while (next < count && ld->kept.at[next].generic != GEN_func_info) {
+        next++;
+    }
+    if (function_start(ld, next) != 0) {
+        return load_fail(ld, "code outside a function");
+    }
+    for (uint32_t start = 0; start < count;) {
+        next++;
+        while (next < count && ld->kept.at[next].generic != GEN_func_info) {
+            next++;
+        }
+        uint32_t end = next < count ? function_start(ld, next) : count;
+        if (!function_load(ld, start, end)) {
+            return false;
+        }
+        start = end;
+    }
+    return verify_module(ld) && function_emit(ld, &ld->kept.at[count]);
+}
