@@ -11,6 +11,7 @@
 #include "vm/load/code.h"
 #include "vm/plat.h"
 #include "vm/proc/port.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/timer.h"
 #include "vm/term/binary.h"
@@ -42,8 +43,15 @@ static void vm_set_defaults(void)
     vm.max_processes = vm.max_processes ? vm.max_processes : DEFAULT_PROCESSES;
     vm.max_ports = vm.max_ports ? vm.max_ports : DEFAULT_PORTS;
     vm.max_atoms = vm.max_atoms ? vm.max_atoms : DEFAULT_ATOMS;
-    vm.schedulers = 1;
-    vm.schedulers_online = 1;
+    if (vm.schedulers == 0) {
+        PlatInfo info;
+        plat_info(&info);
+        vm.schedulers = info.cpus;
+    }
+    vm.schedulers = vm.schedulers > MAX_SCHEDULERS ? MAX_SCHEDULERS : vm.schedulers;
+    if (vm.schedulers_online == 0 || vm.schedulers_online > vm.schedulers) {
+        vm.schedulers_online = vm.schedulers;
+    }
 }
 
 static void vm_load_preloaded(void)
@@ -124,12 +132,18 @@ void vm_main(const VmConfig *config)
     literal_init();
     atom_init(vm.max_atoms);
     native_init();
-    sched_init_all(vm.schedulers);
+    registry_init(atom_limit());
+    sched_init_all(vm.schedulers, vm.schedulers_online);
     code_init();
     proc_table_init(vm.max_processes);
     port_table_init(vm.max_ports);
     vm_load_preloaded();
     vm_spawn_first();
+    for (unsigned i = 1; i < sched_count(); i++) {
+        if (!plat_start_scheduler(sched_get(i))) {
+            vm_panic("cannot start scheduler %u of %u", i + 1, sched_count());
+        }
+    }
     if (vm.on_start) {
         vm.on_start();
     }

@@ -19,6 +19,8 @@ struct PollSource {
     void (*ready)(PollSource *source, unsigned events); /* errors and hang-ups come as what is wanted */
     PollSource *next_always;
 };
+/* What plat_wake() of that scheduler writes to. */
+void poll_arm_waker(unsigned index);
 void poll_init(void);
 /* Changes what is watched; want 0 takes the source out (then it may be freed, even inside a ready function). */
 void poll_watch(PollSource *source, unsigned want);

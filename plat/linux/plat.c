@@ -5,6 +5,9 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <execinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +22,7 @@
 #include "plat/linux/drivers.h"
 #include "plat/linux/linux.h"
 #include "vm/proc/port.h"
+#include "vm/proc/sched.h"
 
 enum { NS_PER_S = 1000000000 };
 enum { STATUS_ABORT = -1 }; /* plat_halt: dump core */
@@ -48,6 +52,48 @@ void *plat_reserve(size_t bytes)
 bool plat_commit(void *start, size_t bytes)
 {
     return mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* --- schedulers ------------------------------------------------------------------------------------- */
+enum { SCHEDULER_STACK = 1 << 20 };
+static __thread Sched *this_sched;
+
+Sched *plat_sched(void)
+{
+    return this_sched;
+}
+
+void plat_set_sched(Sched *s)
+{
+    this_sched = s;
+}
+
+void plat_relax(void)
+{
+    sched_yield();
+}
+
+static void *scheduler_thread(void *s)
+{
+    sched_main(s);
+}
+
+bool plat_start_scheduler(Sched *s)
+{
+    poll_arm_waker(s->index);
+    /* Signals are for the first thread. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_attr_t attr;
+    pthread_t thread;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, SCHEDULER_STACK);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    bool ok = pthread_create(&thread, &attr, scheduler_thread, s) == 0;
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return ok;
 }
 
 /* --- time ----------------------------------------------------------------------------------------- */

@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #include "plat/linux/linux.h"
-#include "vm/proc/sched.h"
+#include "vm/proc/port.h"
+#include "vm/proc/safe.h"
 
 enum { EVENTS_AT_ONCE = 64, MAX_SCHEDS = 1024 };
 enum { NS_PER_MS = 1000000 };
@@ -36,7 +37,7 @@ static struct Poller {
     } wakers[MAX_SCHEDS];
 } poller = {.epoll = -1};
 
-static void waker_arm(unsigned index)
+void poll_arm_waker(unsigned index)
 {
     struct Waker *w = &poller.wakers[index];
     w->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -56,7 +57,7 @@ void poll_init(void)
     if (poller.epoll < 0) {
         vm_panic("epoll_create1: %d", errno);
     }
-    waker_arm(0);
+    poll_arm_waker(0);
 }
 
 static uint32_t epoll_bits(unsigned want)
@@ -172,10 +173,10 @@ static void always_run(void)
 static void wait_for_wake(unsigned index, int timeout_ms)
 {
     struct Waker *w = &poller.wakers[index];
-    if (!w->armed) {
-        waker_arm(index);
-    }
-    if (poll_one(w->fd, WATCH_IN, timeout_ms)) {
+    safe_sleep(sched_get(index));
+    bool woken = poll_one(w->fd, WATCH_IN, timeout_ms);
+    safe_awake(sched_get(index));
+    if (woken) {
         waker_clear(w);
     }
 }
@@ -190,16 +191,25 @@ void plat_poll(Sched *s, int64_t timeout_ns)
         wait_for_wake(s->index, (int)ms);
         return;
     }
-    if (poller.always || signals_pending()) {
+    if (signals_pending() || __atomic_load_n(&poller.always, __ATOMIC_RELAXED)) {
         ms = 0;
     }
-    int n = epoll_wait(poller.epoll, poller.batch, EVENTS_AT_ONCE, (int)ms);
+    if (ms) {
+        /* What has happened is asked again under the lock: until then another scheduler may close what it happened to. */
+        struct epoll_event first;
+        safe_sleep(s);
+        epoll_wait(poller.epoll, &first, 1, (int)ms);
+        safe_awake(s);
+    }
+    ports_lock();
+    int n = epoll_wait(poller.epoll, poller.batch, EVENTS_AT_ONCE, 0);
     poller.batch_at = 0;
     poller.batch_count = n < 0 ? 0 : n;
     batch_run();
     if (poller.always) {
         always_run();
     }
+    ports_unlock();
     signals_dispatch();
 }
 

@@ -14,6 +14,7 @@
 #define RUN_OUT_NS INT64_C(1000000000)
 
 static struct Poll {
+    Sched *sched;
     uint32_t woken; /* atomic: plat_wake was called and plat_poll has not returned since */
     int64_t idle_ns;
     void (*end)(int status); /* set: the machine is halting */
@@ -98,6 +99,17 @@ _Noreturn void poll_run_out(void (*end)(int status), int status)
     end(status);
     __builtin_unreachable();
 }
+
+/* --- schedulers: one ------------------------------------------------------------------------------------------- */
+bool plat_start_scheduler(Sched *s)
+{
+    (void)s;
+    return false;
+}
+
+Sched *plat_sched(void) { return poll.sched; }
+void plat_set_sched(Sched *s) { poll.sched = s; }
+void plat_relax(void) { __builtin_ia32_pause(); }
 
 void plat_wake(Sched *s)
 {

@@ -283,7 +283,7 @@ static void retired_sweep(Retired **list)
     }
 }
 
-static Retired *retired_areas; /* purging is serialised by the purger process */
+static Retired *retired_areas; /* purge_module runs alone */
 
 NATIVE(native_purge_module)
 {

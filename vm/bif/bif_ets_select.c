@@ -56,7 +56,7 @@ static void scan_set_fixed(Scan *s, bool fix)
     }
     if (!scan_writes(s->kind)) {
         table_read_unlock(s->t);
-        ets_write_lock(&s->t->lock);
+        write_lock(&s->t->lock);
     }
     if (s->t->alive && fix) {
         table_fix(s->t, s->p->id);
@@ -65,7 +65,7 @@ static void scan_set_fixed(Scan *s, bool fix)
     }
     if (!scan_writes(s->kind)) {
         table_write_unlock(s->t);
-        ets_read_lock(&s->t->lock);
+        read_lock(&s->t->lock);
     }
     s->fixed = fix;
 }

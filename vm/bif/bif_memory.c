@@ -14,6 +14,7 @@
 #include "vm/load/code.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/port.h"
+#include "vm/proc/safe.h"
 
 typedef struct MemoryFigures {
     size_t atom_text, atom_table;
@@ -77,7 +78,9 @@ static void count_code(MemoryFigures *f)
 static void count_all(MemoryFigures *f)
 {
     count_code(f);
+    safe_alone_begin();
     proc_each(count_process, f);
+    safe_alone_end();
 }
 
 static Term size_row(Proc *p, Term name, size_t bytes)

@@ -8,8 +8,8 @@
  * grown past a threshold, which doubles with what had to stay. (OTP instead makes every process that refers to the old
  * value collect its heap.)
  *
- * Readers take no lock: slots and the table are replaced with one store. Writers hold `lock`. With one scheduler a
- * replaced table can be freed at once, since no reader is in the middle of a probe.
+ * Readers take no lock: writers run alone (their rows in persistent.tab say so), so no reader is in the middle of a probe, and
+ * what is replaced can be freed at once.
  */
 #include "gen/natives.h"
 #include "vm/bif/bif_persistent.h"
@@ -33,7 +33,6 @@ typedef struct Table {
 enum { FIRST_SLOTS = 64, SWEEP_WORDS = 32 * 1024 };
 
 static struct {
-    uint32_t lock; /* writers */
     Table *table;  /* atomic; NULL until the first put */
     size_t count, words;
     Entry *retired;
@@ -42,15 +41,6 @@ static struct {
 
 /* Stands where an entry was erased, so that probes go on behind it. */
 static Entry grave;
-
-static void lock_writers(void)
-{
-    while (__atomic_exchange_n(&persistent.lock, 1, __ATOMIC_ACQUIRE)) {
-        __builtin_ia32_pause();
-    }
-}
-
-static void unlock_writers(void) { __atomic_store_n(&persistent.lock, 0, __ATOMIC_RELEASE); }
 
 static size_t area_words(const Entry *e) { return e->area ? e->area->words : 0; }
 
@@ -305,16 +295,13 @@ NATIVE(native_persistent_term_get_2)
 
 NATIVE(native_persistent_term_put)
 {
-    lock_writers();
     put(a[0], a[1]);
     sweep_when_due(p);
-    unlock_writers();
     return A_ok;
 }
 
 NATIVE(native_persistent_term_erase)
 {
-    lock_writers();
     Entry **slot = find_slot(persistent.table, a[0], term_hash_internal(a[0], 0));
     if (slot) {
         Entry *old = *slot;
@@ -323,7 +310,6 @@ NATIVE(native_persistent_term_erase)
         retire(old);
         sweep_when_due(p);
     }
-    unlock_writers();
     return make_boolean(slot);
 }
 
@@ -360,7 +346,6 @@ NATIVE(native_persistent_term_info)
 NATIVE(native_erts_internal_erase_persistent_terms)
 {
     (void)a;
-    lock_writers();
     Table *t = persistent.table;
     for (size_t i = 0; t && i <= t->mask; i++) {
         Entry *e = t->slots[i];
@@ -371,6 +356,5 @@ NATIVE(native_erts_internal_erase_persistent_terms)
     }
     persistent.count = 0;
     sweep_when_due(p);
-    unlock_writers();
     return A_ok;
 }

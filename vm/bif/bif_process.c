@@ -6,6 +6,7 @@
 #include "vm/bif/bif_code.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/idmap.h"
+#include "vm/proc/safe.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
 #include "vm/proc/suspend.h"
@@ -38,19 +39,42 @@ NATIVE(native_processes)
     return list;
 }
 
-bool process_settle(Proc *p, Proc *other)
+Proc *process_hold(Proc *p, Term pid, ProcessHold *hold)
 {
-    /* With one scheduler nobody else runs: `other` is ours to touch until this native returns. */
-    if (other != p) {
+    *hold = (ProcessHold){NULL, false};
+    Proc *other = proc_lookup(pid);
+    if (other == p || !other) {
+        return other;
+    }
+    if (sched_claim(other)) {
+        hold->claimed = other;
+    } else {
+        safe_alone_begin();
+        hold->alone = true;
+        other = proc_lookup(pid); /* again: what was borrowed before is void */
+    }
+    if (other) {
         signal_handle_all(other);
     }
-    return !(other->flags & PF_EXITING);
+    return other && !(other->flags & PF_EXITING) ? other : NULL;
+}
+
+void process_release(ProcessHold *hold)
+{
+    if (hold->claimed) {
+        sched_unclaim(hold->claimed);
+    }
+    if (hold->alone) {
+        safe_alone_end();
+    }
 }
 
 static bool process_alive(Proc *p, Term pid)
 {
-    Proc *other = proc_lookup(pid);
-    return other && process_settle(p, other);
+    ProcessHold hold;
+    bool alive = process_hold(p, pid, &hold) != NULL;
+    process_release(&hold);
+    return alive;
 }
 
 NATIVE(native_is_process_alive_1)
@@ -185,6 +209,14 @@ static Term flag_set_error_handler(Proc *p, Term value)
     return old;
 }
 
+/* Takes effect when p is scheduled next. */
+static Term flag_bind(Proc *p, unsigned number)
+{
+    Term old = make_small(p->bound ? (int64_t)p->bound->index + 1 : 0);
+    p->bound = number ? sched_get(number - 1) : NULL;
+    return old;
+}
+
 /* Nodes never come up or go down: a subscription only has to be counted. */
 static Term flag_set_monitor_nodes(Proc *p, Term value)
 {
@@ -213,8 +245,8 @@ NATIVE(native_process_flag_2)
         return flag_set_error_handler(p, a[1]);
     case A_monitor_nodes:
         return flag_set_monitor_nodes(p, a[1]);
-    case A_scheduler: /* binding to a scheduler: 0 none, 1 the only one */
-        return is_small(a[1]) && small_value(a[1]) >= 0 && small_value(a[1]) <= (int64_t)sched_count() ? make_small(0)
+    case A_scheduler: /* binding to a scheduler, numbered from 1; 0: none */
+        return is_small(a[1]) && small_value(a[1]) >= 0 && small_value(a[1]) <= (int64_t)sched_count() ? flag_bind(p, (unsigned)small_value(a[1]))
                                                                                                        : p_badarg(p);
     case A_save_calls: /* no call is ever saved: only "off" is there to be chosen */
         return a[1] == make_small(0) ? make_small(0) : p_badarg_cause(p, A_none);
@@ -230,9 +262,7 @@ NATIVE(native_process_flag_2)
 /* erts_internal:process_flag(Pid, save_calls, N). */
 NATIVE(native_erts_internal_process_flag_3)
 {
-    Proc *other = proc_lookup(a[0]);
-    bool alive = other && process_settle(p, other);
-    return alive && a[1] == A_save_calls && a[2] == make_small(0) ? make_small(0) : A_badarg;
+    return process_alive(p, a[0]) && a[1] == A_save_calls && a[2] == make_small(0) ? make_small(0) : A_badarg;
 }
 
 /* --- suspending --------------------------------------------------------------------------------------------------- */
@@ -269,12 +299,14 @@ NATIVE(native_erts_internal_suspend_process)
     if (!parse_suspend(a[1], &o)) {
         return A_badopt;
     }
-    Proc *target = proc_lookup(a[0]);
-    bool alive = target && process_settle(p, target);
+    ProcessHold hold;
+    Proc *target = process_hold(p, a[0], &hold);
+    bool alive = target != NULL;
     bool add = alive && !(o.unless_suspending && idmap_find(p->suspends, a[0]));
     if (add) {
         suspend_add(p, target);
     }
+    process_release(&hold); /* it did not run meanwhile, so it is suspended now */
     if (o.reply_tag != NONVALUE) {
         msg_send(p, p, heap_tuple2(p, o.reply_tag, alive ? A_suspended : A_exited));
     }
@@ -347,8 +379,11 @@ static Term request_task(Proc *p, Term requester, Term target, Term priority, Te
         signal_push(p, s);
         return A_ok;
     }
-    /* Another process does not run now, so its task is done in its name at once: no priority can be in the way. */
-    task_run(to ? to : p, s, !to || !process_settle(p, to));
+    /* Another process is kept still, so its task is done in its name at once: no priority can be in the way. */
+    ProcessHold hold;
+    to = process_hold(p, target, &hold);
+    task_run(to ? to : p, s, !to);
+    process_release(&hold);
     signal_free(s);
     return A_ok;
 }

@@ -11,9 +11,14 @@ Term max_heap_term(Proc *p, size_t words, unsigned flags);
 /* PRIO_ or -1; and back. */
 int priority_parse(Term t);
 Term priority_term(unsigned priority);
-/* Lets another process act on the signals it has got, so that what p asks it next is answered in order. False: it is ending. */
-bool process_settle(Proc *p, Proc *other);
-/* process_info(_, garbage_collection_info): figures of t in words, as a list on p's heap. */
-Term process_gc_info(Proc *p, const Proc *t);
-/* process_info(garbage_collection_info) of t on p's heap. */
+/* A process kept still by another, with its signals handled, so that what is asked of it is answered in order. */
+typedef struct ProcessHold {
+    Proc *claimed;
+    bool alone;
+} ProcessHold;
+/* The process, which nobody runs until process_release(); NULL: it is dead or ending (release all the same). p itself is
+ * given as it is. Pointers borrowed before are void afterwards. One that works costs the wait for its slice's end. */
+Proc *process_hold(Proc *p, Term pid, ProcessHold *hold);
+void process_release(ProcessHold *hold);
+/* process_info(garbage_collection_info) of t in words, on p's heap. */
 Term process_gc_info(Proc *p, const Proc *t);

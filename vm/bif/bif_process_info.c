@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process_info/1,2. The process asked about handles its signals first (process_settle), so the answer is ordered after all that
+ * process_info/1,2. The process asked about handles its signals first (process_hold), so the answer is ordered after all that
  * was sent before. What a process asks about its own stack needs its frames in order: such a call traps to a second native
  * (process_info_here), which finds the caller's return address in its slot.
  */
@@ -163,7 +163,7 @@ Term process_gc_info(Proc *p, const Proc *t)
 /* Waits for a message that has not come. */
 static bool info_idle(const Proc *t)
 {
-    return (t->flags & PF_WAITING) && !*t->msg_save && !(t->flags & PF_TIMEOUT);
+    return (t->flags & PF_WAITING) && !*t->msg_save && !(t->state & PS_TIMEOUT);
 }
 
 /* --- where it is ------------------------------------------------------------------------------------------------- */
@@ -240,7 +240,7 @@ static Term info_status(const Proc *p, const Proc *t)
     if (p == t) {
         return A_running;
     }
-    if (t->suspend_count) {
+    if (__atomic_load_n(&t->suspend_count, __ATOMIC_RELAXED)) {
         return A_suspended;
     }
     return info_idle(t) ? A_waiting : A_runnable;
@@ -451,69 +451,70 @@ static bool check_spec(Term spec, bool *stack)
     return is_nil(spec);
 }
 
-/* The process asked about, with its signals handled; NULL: it is dead. *left: p itself has been ended by one of them. */
-static Proc *info_target(Proc *p, Term pid, bool *left)
+/* p itself, with its signals handled; NULL: one of them has ended it. */
+static Proc *info_self(Proc *p)
 {
-    *left = false;
-    if (pid != p->id) {
-        Proc *t = proc_lookup(pid);
-        return t && process_settle(p, t) ? t : NULL;
-    }
     signal_handle_all(p);
-    *left = p->flags & PF_EXITING;
-    return *left ? NULL : p;
+    return p->flags & PF_EXITING ? NULL : p;
 }
 
 NATIVE(native_process_info_1)
 {
-    bool left;
     if (!is_local_pid(a[0])) {
         return p_badarg(p);
     }
     if (a[0] == p->id) {
         return p_trap(p, export_put(A_erts_internal, A_process_info_here, 1), 1, a);
     }
-    Proc *t = info_target(p, a[0], &left);
-    return t ? info_all(p, t) : A_undefined;
+    ProcessHold hold;
+    Proc *t = process_hold(p, a[0], &hold);
+    Term info = t ? info_all(p, t) : A_undefined;
+    process_release(&hold);
+    return info;
 }
 
 NATIVE(native_process_info_2)
 {
-    bool stack, left;
+    bool stack;
     if (!is_local_pid(a[0]) || !check_spec(a[1], &stack)) {
         return p_badarg(p);
     }
     if (a[0] == p->id && stack) {
         return p_trap(p, export_put(A_erts_internal, A_process_info_here, 2), 2, a);
     }
-    Proc *t = info_target(p, a[0], &left);
-    return t ? info_some(p, t, a[1]) : left ? NONVALUE : A_undefined;
+    if (a[0] == p->id) {
+        return info_self(p) ? info_some(p, p, a[1]) : NONVALUE;
+    }
+    ProcessHold hold;
+    Proc *t = process_hold(p, a[0], &hold);
+    Term info = t ? info_some(p, t, a[1]) : A_undefined;
+    process_release(&hold);
+    return info;
 }
 
 NATIVE(native_process_info_here_1)
 {
-    bool left;
-    Proc *t = info_target(p, a[0], &left);
-    return t ? info_all(p, t) : NONVALUE;
+    (void)a;
+    return info_self(p) ? info_all(p, p) : NONVALUE;
 }
 
 NATIVE(native_process_info_here_2)
 {
-    bool left;
-    Proc *t = info_target(p, a[0], &left);
-    return t ? info_some(p, t, a[1]) : NONVALUE;
+    return info_self(p) ? info_some(p, p, a[1]) : NONVALUE;
 }
 
 /* erts_internal:process_display(Pid, backtrace) */
 NATIVE(native_erts_internal_process_display)
 {
-    Proc *t = proc_lookup(a[0]);
-    if (a[1] != A_backtrace || !t) {
-        return A_badarg;
+    ProcessHold hold;
+    Proc *t = process_hold(p, a[0], &hold);
+    bool good = a[1] == A_backtrace && t;
+    if (good) {
+        size_t n;
+        char *text = stack_backtrace(t, p == t, &n);
+        plat_log(text, n);
+        vm_free(text);
     }
-    size_t n;
-    char *text = stack_backtrace(t, p == t, &n);
-    plat_log(text, n);
-    vm_free(text);
-    return A_true;
+    process_release(&hold);
+    return good ? A_true : A_badarg;
 }

@@ -42,43 +42,27 @@ static Term *name_place(Term who)
     return port ? &port->name : NULL;
 }
 
-static bool has_name(Term name)
-{
-    return name != NIL && name != NONVALUE;
-}
-
 NATIVE(native_register)
 {
     if (!is_atom(a[0]) || a[0] == A_undefined || !(is_local_pid(a[1]) || is_local_port(a[1]))) {
         return p_badarg_cause(p, A_none);
     }
-    Term *name = name_place(a[1]);
-    if (!name) {
+    switch (registry_put(a[0], a[1], name_place)) {
+    case REGISTERED:
+        return A_true;
+    case REGISTER_DEAD:
         return p_badarg_cause(p, A_notalive);
-    }
-    if (registry_find(a[0]) != NONVALUE) {
-        return p_badarg_cause(p, A_none);
-    }
-    if (has_name(*name)) {
+    case REGISTER_HAS_NAME:
         return p_badarg_cause(p, A_registered_name);
+    case REGISTER_TAKEN:
+        break;
     }
-    registry_put(a[0], a[1]);
-    *name = a[0];
-    return A_true;
+    return p_badarg_cause(p, A_none);
 }
 
 NATIVE(native_unregister)
 {
-    Term who = is_atom(a[0]) ? registry_find(a[0]) : NONVALUE;
-    if (who == NONVALUE) {
-        return p_badarg(p);
-    }
-    Term *name = name_place(who);
-    if (name) {
-        *name = NIL;
-    }
-    registry_delete(a[0]);
-    return A_true;
+    return is_atom(a[0]) && registry_delete(a[0], name_place) ? A_true : p_badarg(p);
 }
 
 NATIVE(native_whereis)

@@ -3,6 +3,7 @@
 #include "gen/natives.h"
 #include "vm/load/code.h"
 #include "vm/plat.h"
+#include "vm/proc/safe.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/port.h"
 #include "vm/proc/sched.h"
@@ -42,14 +43,18 @@ static Term garbage_collection(Proc *p)
         sum[0] += sched_get(i)->gc_count;
         sum[1] += sched_get(i)->gc_words_reclaimed;
     }
+    safe_alone_begin();
     proc_each(add_gc, sum);
+    safe_alone_end();
     return heap_tuple3(p, heap_uint64(p, sum[0]), heap_uint64(p, sum[1]), make_small(0));
 }
 
 static Term io(Proc *p)
 {
     uint64_t input, output;
+    ports_lock();
     port_io_totals(&input, &output);
+    ports_unlock();
     return heap_tuple2(p, heap_tuple2(p, A_input, heap_uint64(p, input)),
                        heap_tuple2(p, A_output, heap_uint64(p, output)));
 }
@@ -161,7 +166,7 @@ NATIVE(native_erts_internal_scheduler_wall_time)
 /* --- unique values -------------------------------------------------------------------------------------------------- */
 static Term unique_integer(Proc *p, bool monotonic, bool positive)
 {
-    uint64_t n = monotonic ? __atomic_add_fetch(&stats.last_monotonic_unique, 1, __ATOMIC_SEQ_CST) : ++p->sched->unique;
+    uint64_t n = monotonic ? __atomic_add_fetch(&stats.last_monotonic_unique, 1, __ATOMIC_SEQ_CST) : ++p->sched->unique * MAX_SCHEDULERS + p->sched->index;
     return heap_int64(p, positive ? (int64_t)n : SMALL_MIN + (int64_t)n - 1);
 }
 

@@ -87,6 +87,7 @@ static Term info_process_limit(Proc *p) { return number(p, proc_table_limit()); 
 static Term info_port_count(Proc *p) { return number(p, port_count()); }
 static Term info_port_limit(Proc *p) { return number(p, port_table_limit()); }
 static Term info_schedulers(Proc *p) { return number(p, sched_count()); }
+static Term info_schedulers_online(Proc *p) { return number(p, sched_online()); }
 static Term info_scheduler_id(Proc *p) { return make_small(p->sched->index + 1); }
 static Term info_control_word(Proc *p) { return number(p, match_trace_control_word); }
 static Term info_start_time(Proc *p) { return heap_int64(p, CLOCK_START); }
@@ -156,8 +157,8 @@ static Term info_bindings(Proc *p)
 
 static Term info_schedulers_state(Proc *p)
 {
-    Term n = info_schedulers(p);
-    return heap_tuple3(p, n, n, n);
+    Term online = info_schedulers_online(p);
+    return heap_tuple3(p, info_schedulers(p), online, online);
 }
 
 static Term info_compiler(Proc *p)
@@ -266,7 +267,7 @@ static Term info_sequential_tracer(Proc *p) { return heap_tuple2(p, A_sequential
 const SystemInfoRow system_info_rows[] = {
     {A_os_type, info_os_type}, /* asked for most */
     {A_schedulers, info_schedulers},
-    {A_schedulers_online, info_schedulers},
+    {A_schedulers_online, info_schedulers_online},
     {A_wordsize, info_wordsize},
     {A_allocated_areas, system_info_allocated_areas},
     {A_allocator, info_allocator},

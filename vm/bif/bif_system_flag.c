@@ -91,14 +91,20 @@ static Term flag_number(Proc *p, Term flag, Term value)
     return make_small(old);
 }
 
-/* One scheduler: nothing can be blocked, one is online. */
 static Term flag_schedulers(Proc *p, Term flag, Term value)
 {
     if (flag == A_multi_scheduling) {
         bool known = value == A_block || value == A_unblock || value == A_block_normal || value == A_unblock_normal;
-        return known ? A_disabled : p_badarg(p);
+        return !known ? p_badarg(p) : sched_count() == 1 ? A_disabled : p_notsup(p); /* nobody can be blocked yet */
     }
-    return value == make_small((int64_t)sched_count()) ? value : p_badarg(p);
+    if (!is_small(value) || small_value(value) < 1 || small_value(value) > (int64_t)sched_count()) {
+        return p_badarg(p);
+    }
+    Term old = make_small(sched_online());
+    if (flag == A_schedulers_online) {
+        sched_set_online((unsigned)small_value(value));
+    }
+    return old;
 }
 
 NATIVE(native_system_flag)

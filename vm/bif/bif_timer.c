@@ -118,12 +118,12 @@ static Term left_term(int64_t left)
 
 NATIVE(native_cancel_timer_1)
 {
-    return is_ref(a[0]) ? left_term(timer_cancel(p->sched, ref_id(a[0]))) : p_badarg(p);
+    return is_ref(a[0]) ? left_term(timer_cancel(ref_id(a[0]))) : p_badarg(p);
 }
 
 NATIVE(native_read_timer_1)
 {
-    return is_ref(a[0]) ? left_term(timer_read(p->sched, ref_id(a[0]))) : p_badarg(p);
+    return is_ref(a[0]) ? left_term(timer_read(ref_id(a[0]))) : p_badarg(p);
 }
 
 /* The answer as a message {Tag, Ref, Left} when asked so. */
@@ -141,7 +141,7 @@ NATIVE(native_cancel_timer_2)
     if (!parse_async_info(a[1], true, &async, &info) || !is_ref(a[0])) {
         return p_badarg(p);
     }
-    return timer_answer(p, A_cancel_timer, a[0], timer_cancel(p->sched, ref_id(a[0])), async, info);
+    return timer_answer(p, A_cancel_timer, a[0], timer_cancel(ref_id(a[0])), async, info);
 }
 
 NATIVE(native_read_timer_2)
@@ -150,5 +150,5 @@ NATIVE(native_read_timer_2)
     if (!parse_async_info(a[1], false, &async, &info) || !is_ref(a[0])) {
         return p_badarg(p);
     }
-    return timer_answer(p, A_read_timer, a[0], timer_read(p->sched, ref_id(a[0])), async, true);
+    return timer_answer(p, A_read_timer, a[0], timer_read(ref_id(a[0])), async, true);
 }

@@ -5,7 +5,11 @@
  *
  *     module  function  arity  c_function  flags
  *
- * flags: `-` none, or of  guard  (callable in guards, pure; cannot trap)  dirty (long-running: charges reductions itself)
+ * flags: `-` none, or of
+ *     guard   callable in guards, pure; cannot trap
+ *     dirty   long-running: charges reductions itself
+ *     alone   every other scheduler stands still while it runs (safe.h): it changes code, or looks into other processes
+ *     ports   it runs under the lock of the ports (port.h)
  *
  * A native gets the running process and its arguments a[0..arity-1] (the x registers: they are roots, and a native that
  * traps may overwrite them through p_trap). It returns the result, or NONVALUE after p_fault/p_badarg/p_trap.

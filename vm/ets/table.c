@@ -7,6 +7,7 @@
 #include "vm/ets/ets.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/msg.h"
+#include "vm/proc/safe.h"
 #include "vm/vm.h"
 
 enum { NAME_SHARDS = 256, OWNER_BUCKETS = 1024 };
@@ -22,10 +23,10 @@ typedef struct Owner {
 /* The whole mutable state of ETS. All zero is its first state. */
 static struct EtsState {
     struct NameShard {
-        EtsLock lock;
+        RwLock lock;
         Table *first;
     } names[NAME_SHARDS];
-    EtsLock registry; /* over all that follows */
+    RwLock registry; /* over all that follows */
     Owner *owners[OWNER_BUCKETS];
     Table *all;
     size_t count;
@@ -33,7 +34,8 @@ static struct EtsState {
 
 /* --- identity ------------------------------------------------------------------------------------- */
 
-static void table_destroy(Magic *m) { vm_free(m->data); }
+/* Later: who looked it up by name may have got its lock just before it lost the name. */
+static void table_destroy(Magic *m) { safe_free_later(m->data, vm_free); }
 static const MagicKind table_kind = {"ets table", table_destroy};
 
 Magic *table_magic_of(Term id) { return magic_of(id, &table_kind); }
@@ -58,30 +60,30 @@ static Table **name_link(struct NameShard *shard, Term name)
 static void table_lock(Table *t, bool write)
 {
     if (write) {
-        ets_write_lock(&t->lock);
+        write_lock(&t->lock);
     } else {
-        ets_read_lock(&t->lock);
+        read_lock(&t->lock);
     }
 }
 
 static void table_unlock(Table *t, bool write)
 {
     if (write) {
-        ets_write_unlock(&t->lock);
+        write_unlock(&t->lock);
     } else {
-        ets_read_unlock(&t->lock);
+        read_unlock(&t->lock);
     }
 }
 
 static Table *table_lock_named(Term name, bool write)
 {
     struct NameShard *shard = name_shard(name);
-    ets_read_lock(&shard->lock);
+    read_lock(&shard->lock);
     Table *t = *name_link(shard, name);
     if (t) {
         table_lock(t, write);
     }
-    ets_read_unlock(&shard->lock);
+    read_unlock(&shard->lock);
     return t;
 }
 
@@ -203,25 +205,25 @@ static void fix_unlink(EtsFix *f)
 static bool name_put(Table *t)
 {
     struct NameShard *shard = name_shard(t->name);
-    ets_write_lock(&shard->lock);
+    write_lock(&shard->lock);
     Table **at = name_link(shard, t->name);
     bool fresh = !*at;
     if (fresh) {
         t->name_next = NULL;
         *at = t;
     }
-    ets_write_unlock(&shard->lock);
+    write_unlock(&shard->lock);
     return fresh;
 }
 
 static void name_remove(Table *t)
 {
     struct NameShard *shard = name_shard(t->name);
-    ets_write_lock(&shard->lock);
+    write_lock(&shard->lock);
     Table **at = name_link(shard, t->name);
     vm_assert(*at == t);
     *at = t->name_next;
-    ets_write_unlock(&shard->lock);
+    write_unlock(&shard->lock);
 }
 
 Table *table_create(Proc *p, Term name, const TableOptions *o)
@@ -247,7 +249,7 @@ Table *table_create(Proc *p, Term name, const TableOptions *o)
     t->magic = magic_new(&table_kind, t);
     magic_retain(t->magic); /* its own, until it dies */
     t->alive = true;
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     t->all_next = ets.all;
     t->all_prev = &ets.all;
     if (ets.all) {
@@ -256,8 +258,8 @@ Table *table_create(Proc *p, Term name, const TableOptions *o)
     ets.all = t;
     ets.count++;
     owned_link(t, p->id);
-    ets_write_unlock(&ets.registry);
-    ets_write_unlock(&t->lock);
+    write_unlock(&ets.registry);
+    write_unlock(&t->lock);
     return t;
 }
 
@@ -281,27 +283,27 @@ void table_set_heir(Table *t, Term heir, Term data)
 
 void table_set_owner(Table *t, Term owner)
 {
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     owned_unlink(t);
     owner_drop_if_empty(t->owner);
     t->owner = owner;
     owned_link(t, owner);
-    ets_write_unlock(&ets.registry);
+    write_unlock(&ets.registry);
 }
 
 bool table_rename(Table *t, Term name)
 {
     /* The shards of both names, in address order, then the table: the name changes under all three. */
-    ets_read_lock(&t->lock);
+    read_lock(&t->lock);
     Term old = t->name;
-    ets_read_unlock(&t->lock);
+    read_unlock(&t->lock);
     struct NameShard *a = name_shard(old), *b = name_shard(name);
     struct NameShard *first = a < b ? a : b, *second = a < b ? b : a;
-    ets_write_lock(&first->lock);
+    write_lock(&first->lock);
     if (first != second) {
-        ets_write_lock(&second->lock);
+        write_lock(&second->lock);
     }
-    ets_write_lock(&t->lock);
+    write_lock(&t->lock);
     bool done = t->alive && t->name == old && (!t->named || !*name_link(b, name));
     if (done && t->named) {
         *name_link(a, old) = t->name_next;
@@ -313,11 +315,11 @@ bool table_rename(Table *t, Term name)
         t->name_next = NULL;
         *name_link(b, name) = t;
     }
-    ets_write_unlock(&t->lock);
+    write_unlock(&t->lock);
     if (first != second) {
-        ets_write_unlock(&second->lock);
+        write_unlock(&second->lock);
     }
-    ets_write_unlock(&first->lock);
+    write_unlock(&first->lock);
     return done;
 }
 
@@ -332,11 +334,11 @@ void table_kill(Table *t, EtsStore *rest)
     t->fixes = NULL;
     HeapFrag *heir = t->heir_frag;
     t->heir_frag = NULL;
-    ets_write_unlock(&t->lock);
+    write_unlock(&t->lock);
     if (t->named) {
         name_remove(t);
     }
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     owned_unlink(t);
     *t->all_prev = t->all_next;
     if (t->all_next) {
@@ -351,7 +353,7 @@ void table_kill(Table *t, EtsStore *rest)
         vm_free(f);
     }
     owner_drop_if_empty(t->owner);
-    ets_write_unlock(&ets.registry);
+    write_unlock(&ets.registry);
     if (heir) {
         frag_free(heir);
     }
@@ -398,7 +400,7 @@ void table_fix(Table *t, Term pid)
     f->count = 1;
     f->next = t->fixes;
     t->fixes = f;
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     Owner *o = owner_put(pid);
     f->owner_next = o->fixes;
     f->owner_prev = &o->fixes;
@@ -406,7 +408,7 @@ void table_fix(Table *t, Term pid)
         o->fixes->owner_prev = &f->owner_next;
     }
     o->fixes = f;
-    ets_write_unlock(&ets.registry);
+    write_unlock(&ets.registry);
 }
 
 static void table_drop_fix(Table *t, Term pid, bool all)
@@ -420,10 +422,10 @@ static void table_drop_fix(Table *t, Term pid, bool all)
         return;
     }
     *at = f->next;
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     fix_unlink(f);
     owner_drop_if_empty(pid);
-    ets_write_unlock(&ets.registry);
+    write_unlock(&ets.registry);
     vm_free(f);
     if (!t->fixes && !store_is_tree(&t->store)) {
         hash_purge(&t->store);
@@ -438,28 +440,28 @@ void table_unfix(Table *t, Term pid) { table_drop_fix(t, pid, false); }
 static Table *owner_pop_fixed(Term pid)
 {
     Table *t = NULL;
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     Owner *o = *owner_link(pid);
     if (o && o->fixes) {
         t = o->fixes->table;
         magic_retain(t->magic);
         fix_unlink(o->fixes);
     }
-    ets_write_unlock(&ets.registry);
+    write_unlock(&ets.registry);
     return t;
 }
 
 static Table *owner_pop_owned(Term pid)
 {
     Table *t = NULL;
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     Owner *o = *owner_link(pid);
     if (o && o->tables) {
         t = o->tables;
         magic_retain(t->magic);
         owned_unlink(t);
     }
-    ets_write_unlock(&ets.registry);
+    write_unlock(&ets.registry);
     return t;
 }
 
@@ -484,12 +486,12 @@ static void table_bequeath(Table *t, Term from)
 {
     Term heir = t->heir;
     if (heir != A_none && heir != from && proc_lookup(heir)) {
-        ets_write_lock(&ets.registry);
+        write_lock(&ets.registry);
         t->owner = heir;
         owned_link(t, heir);
-        ets_write_unlock(&ets.registry);
+        write_unlock(&ets.registry);
         table_send_to_heir(t, heir, from);
-        ets_write_unlock(&t->lock);
+        write_unlock(&t->lock);
         return;
     }
     EtsStore rest;
@@ -502,36 +504,36 @@ void ets_owner_exit(Proc *p)
     Term pid = p->id;
     Table *t;
     while ((t = owner_pop_fixed(pid))) {
-        ets_write_lock(&t->lock);
+        write_lock(&t->lock);
         if (t->alive) {
             table_drop_fix(t, pid, true);
         }
-        ets_write_unlock(&t->lock);
+        write_unlock(&t->lock);
         magic_release(t->magic);
     }
     while ((t = owner_pop_owned(pid))) {
-        ets_write_lock(&t->lock);
+        write_lock(&t->lock);
         if (t->alive && t->owner == pid) {
             table_bequeath(t, pid);
         } else {
-            ets_write_unlock(&t->lock);
+            write_unlock(&t->lock);
         }
         magic_release(t->magic);
     }
-    ets_write_lock(&ets.registry);
+    write_lock(&ets.registry);
     owner_drop_if_empty(pid);
-    ets_write_unlock(&ets.registry);
+    write_unlock(&ets.registry);
 }
 
 /* --- all tables ------------------------------------------------------------------------------------------------ */
 
 void table_each(void (*fn)(Table *t, void *arg), void *arg)
 {
-    ets_read_lock(&ets.registry);
+    read_lock(&ets.registry);
     for (Table *t = ets.all; t; t = t->all_next) {
         fn(t, arg);
     }
-    ets_read_unlock(&ets.registry);
+    read_unlock(&ets.registry);
 }
 
 size_t ets_table_count(void) { return __atomic_load_n(&ets.count, __ATOMIC_RELAXED); }

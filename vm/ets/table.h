@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "vm/ets/lock.h"
+#include "vm/lock.h"
 #include "vm/heap/heap.h"
 #include "vm/proc/proc.h"
 #include "vm/term/atom.h"
@@ -83,7 +83,7 @@ typedef struct Table {
     Term write_concurrency; /* true, false, auto */
     Term debug_locks;       /* what {debug_hash_fixed_number_of_locks, N} said, 0: not there. For info only */
     /* Under lock. */
-    EtsLock lock;
+    RwLock lock;
     bool alive;
     EtsProtection protection;
     Term name;
@@ -184,8 +184,8 @@ typedef enum { ACCESS_INFO, ACCESS_READ, ACCESS_WRITE } EtsAccess;
 Table *table_get(Proc *p, Term id, EtsAccess access, bool write);
 /* As above, without an exception: *cause says why not (A_id, A_access, A_type). */
 Table *table_find(Proc *p, Term id, EtsAccess access, bool write, Term *cause);
-static inline void table_read_unlock(Table *t) { ets_read_unlock(&t->lock); }
-static inline void table_write_unlock(Table *t) { ets_write_unlock(&t->lock); }
+static inline void table_read_unlock(Table *t) { read_unlock(&t->lock); }
+static inline void table_write_unlock(Table *t) { write_unlock(&t->lock); }
 static inline bool table_is_fixed(const Table *t) { return t->fixes != NULL; }
 /* The name of a named table, else its reference on p's heap. */
 Term table_id(Proc *p, const Table *t);

@@ -6,6 +6,7 @@
  */
 #include "vm/heap/literal.h"
 #include "vm/plat.h"
+#include "vm/lock.h"
 #include "vm/vm.h"
 
 enum { LITERAL_COMMIT_STEP = 256 * 1024, LITERAL_GRAIN = 16 };
@@ -21,7 +22,7 @@ struct LiteralRange literal_range;
 
 /* Guarded by `lock`: loading and persistent_term are rare. */
 static struct {
-    uint32_t lock;
+    SpinLock lock;
     Span *free;          /* by address */
     uintptr_t top;       /* first byte never handed out */
     uintptr_t committed; /* end of the memory behind the range */
@@ -42,18 +43,6 @@ void literal_init(void)
 size_t literal_used_bytes(void)
 {
     return literals.used;
-}
-
-static void literal_lock(void)
-{
-    while (__atomic_exchange_n(&literals.lock, 1, __ATOMIC_ACQUIRE)) {
-        __builtin_ia32_pause();
-    }
-}
-
-static void literal_unlock(void)
-{
-    __atomic_store_n(&literals.lock, 0, __ATOMIC_RELEASE);
 }
 
 static uintptr_t literal_take_free(size_t bytes)
@@ -102,13 +91,13 @@ LiteralArea *literal_area_new(size_t words)
 {
     LiteralArea *area = vm_calloc(sizeof *area);
     size_t bytes = literal_round(words ? words : 1);
-    literal_lock();
+    spin_lock(&literals.lock);
     uintptr_t start = literal_take_free(bytes);
     if (!start) {
         start = literal_take_top(bytes);
     }
     literals.used += bytes;
-    literal_unlock();
+    spin_unlock(&literals.lock);
     area->start = (Term *)start;
     area->words = words ? words : 1;
     return area;
@@ -124,7 +113,7 @@ void literal_area_free(LiteralArea *area)
     Span *span = vm_alloc(sizeof *span);
     *span = (Span){.start = (uintptr_t)area->start, .size = bytes};
     vm_free(area);
-    literal_lock();
+    spin_lock(&literals.lock);
     literals.used -= bytes;
     Span *before = NULL, **link = &literals.free;
     while (*link && (*link)->start < span->start) {
@@ -144,5 +133,5 @@ void literal_area_free(LiteralArea *area)
         before->next = span->next;
         vm_free(span);
     }
-    literal_unlock();
+    spin_unlock(&literals.lock);
 }

@@ -4,6 +4,7 @@
  * each memory area keeps a list of the objects in it that hold a count (OffHeap).
  */
 #include "vm/heap/offheap.h"
+#include "vm/plat.h"
 #include "vm/proc/sched.h"
 #include "vm/vm.h"
 
@@ -70,7 +71,7 @@ Magic *magic_new(const MagicKind *kind, void *data)
     Magic *m = vm_calloc(sizeof *m);
     m->kind = kind;
     m->data = data;
-    sched_new_ref_numbers(sched_get(0), &m->ref_numbers[0], &m->ref_numbers[1]);
+    sched_new_ref_numbers(plat_sched(), &m->ref_numbers[0], &m->ref_numbers[1]);
     return m;
 }
 

@@ -10,6 +10,8 @@
 
 #include "gen/ops.h"
 #include "vm/load/code_index.h"
+#include "vm/lock.h"
+#include "vm/proc/safe.h"
 #include "vm/vm.h"
 
 typedef struct CodeRange {
@@ -21,25 +23,62 @@ typedef struct CodeIndex {
     CodeRange range[];
 } CodeIndex;
 
-/* Everything this file keeps. One writer at a time: code loading is serialised by the code server. */
+/* A table of chains. The three kinds of entries begin their chain with hash_next. */
+typedef struct Buckets {
+    size_t count;
+    void *first[]; /* atomic */
+} Buckets;
+
+/*
+ * Everything this file keeps. Readers take no lock: entries are added at the front of their chains. When a table grows,
+ * entries move between chains, so a reader may walk off into another chain and miss, but never finds a wrong one and
+ * never walks in a circle; what is missed is looked up again under the lock. The index is changed by who runs alone.
+ */
 static struct CodeTables {
-    Module **modules;
-    size_t module_buckets, module_count;
-    Export **exports;
-    size_t export_buckets, export_count;
-    FunEntry **funs;
-    size_t fun_buckets, fun_count;
+    SpinLock lock; /* of who adds */
+    Buckets *modules, *exports, *funs; /* atomic */
+    size_t module_count, export_count, fun_count;
     CodeIndex *index;
 } code;
 
 enum { FIRST_BUCKETS = 1024 };
 
+static Buckets *buckets_new(size_t count)
+{
+    Buckets *b = vm_calloc(sizeof *b + count * sizeof *b->first);
+    b->count = count;
+    return b;
+}
+
+static void **bucket_of(Buckets *const *table, size_t hash)
+{
+    Buckets *b = __atomic_load_n(table, __ATOMIC_ACQUIRE);
+    return &b->first[hash % b->count];
+}
+
+/* The next link of a chain; the first from its bucket. */
+#define CHAIN(link) __atomic_load_n(&(link), __ATOMIC_ACQUIRE)
+
+static void buckets_publish(Buckets **table, Buckets *grown)
+{
+    Buckets *old = *table;
+    __atomic_store_n(table, grown, __ATOMIC_RELEASE);
+    safe_free_later(old, vm_free);
+}
+
+/* Adds an entry in front of its chain. Under the lock. */
+#define CHAIN_ADD(bucket, entry) \
+    do { \
+        void **at_ = (bucket); \
+        __atomic_store_n(&(entry)->hash_next, *at_, __ATOMIC_RELAXED); \
+        __atomic_store_n(at_, (void *)(entry), __ATOMIC_RELEASE); \
+    } while (0)
+
 void code_init(void)
 {
-    code.module_buckets = code.export_buckets = code.fun_buckets = FIRST_BUCKETS;
-    code.modules = vm_calloc(FIRST_BUCKETS * sizeof *code.modules);
-    code.exports = vm_calloc(FIRST_BUCKETS * sizeof *code.exports);
-    code.funs = vm_calloc(FIRST_BUCKETS * sizeof *code.funs);
+    code.modules = buckets_new(FIRST_BUCKETS);
+    code.exports = buckets_new(FIRST_BUCKETS);
+    code.funs = buckets_new(FIRST_BUCKETS);
     code.index = vm_calloc(sizeof(CodeIndex));
 }
 
@@ -57,53 +96,59 @@ static size_t module_hash(Term name)
     return hash_words(name, 0, 0);
 }
 
+static Module *module_look(Term name)
+{
+    Module *m = CHAIN(*bucket_of(&code.modules, module_hash(name)));
+    while (m && m->name != name) {
+        m = CHAIN(m->hash_next);
+    }
+    return m;
+}
+
 Module *module_find(Term name)
 {
-    Module *m = code.modules[module_hash(name) % code.module_buckets];
-    while (m && m->name != name) {
-        m = m->hash_next;
+    Module *m = module_look(name);
+    if (!m) {
+        spin_lock(&code.lock);
+        m = module_look(name);
+        spin_unlock(&code.lock);
     }
     return m;
 }
 
 static void modules_grow(void)
 {
-    size_t buckets = code.module_buckets * 2;
-    Module **table = vm_calloc(buckets * sizeof *table);
-    for (size_t i = 0; i < code.module_buckets; i++) {
-        for (Module *m = code.modules[i], *next; m; m = next) {
+    Buckets *old = code.modules, *grown = buckets_new(old->count * 2);
+    for (size_t i = 0; i < old->count; i++) {
+        for (Module *m = old->first[i], *next; m; m = next) {
             next = m->hash_next;
-            Module **bucket = &table[module_hash(m->name) % buckets];
-            m->hash_next = *bucket;
-            *bucket = m;
+            CHAIN_ADD(&grown->first[module_hash(m->name) % grown->count], m);
         }
     }
-    vm_free(code.modules);
-    code.modules = table;
-    code.module_buckets = buckets;
+    buckets_publish(&code.modules, grown);
 }
 
 Module *module_put(Term name)
 {
-    Module *m = module_find(name);
-    if (m) {
-        return m;
+    spin_lock(&code.lock);
+    Module *m = module_look(name);
+    if (!m) {
+        if (code.module_count++ >= code.modules->count) {
+            modules_grow();
+        }
+        m = vm_calloc(sizeof *m);
+        m->name = name;
+        CHAIN_ADD(bucket_of(&code.modules, module_hash(name)), m);
     }
-    if (code.module_count++ >= code.module_buckets) {
-        modules_grow();
-    }
-    m = vm_calloc(sizeof *m);
-    m->name = name;
-    Module **bucket = &code.modules[module_hash(name) % code.module_buckets];
-    m->hash_next = *bucket;
-    *bucket = m;
+    spin_unlock(&code.lock);
     return m;
 }
 
 void module_each(void (*fn)(Module *m, void *arg), void *arg)
 {
-    for (size_t i = 0; i < code.module_buckets; i++) {
-        for (Module *m = code.modules[i]; m; m = m->hash_next) {
+    const Buckets *b = CHAIN(code.modules);
+    for (size_t i = 0; i < b->count; i++) {
+        for (Module *m = CHAIN(b->first[i]); m; m = CHAIN(m->hash_next)) {
             fn(m, arg);
         }
     }
@@ -115,42 +160,42 @@ static size_t export_hash(Term m, Term f, unsigned arity)
     return hash_words(m, f, arity);
 }
 
+static Export *export_look(Term m, Term f, unsigned arity)
+{
+    Export *e = CHAIN(*bucket_of(&code.exports, export_hash(m, f, arity)));
+    while (e && (export_function(e) != f || export_module(e) != m || export_arity(e) != arity)) {
+        e = CHAIN(e->hash_next);
+    }
+    return e;
+}
+
 Export *export_find(Term m, Term f, unsigned arity)
 {
-    Export *e = code.exports[export_hash(m, f, arity) % code.export_buckets];
-    while (e && (export_function(e) != f || export_module(e) != m || export_arity(e) != arity)) {
-        e = e->hash_next;
+    Export *e = export_look(m, f, arity);
+    if (!e) {
+        spin_lock(&code.lock);
+        e = export_look(m, f, arity);
+        spin_unlock(&code.lock);
     }
     return e;
 }
 
 static void exports_grow(void)
 {
-    size_t buckets = code.export_buckets * 2;
-    Export **table = vm_calloc(buckets * sizeof *table);
-    for (size_t i = 0; i < code.export_buckets; i++) {
-        for (Export *e = code.exports[i], *next; e; e = next) {
+    Buckets *old = code.exports, *grown = buckets_new(old->count * 2);
+    for (size_t i = 0; i < old->count; i++) {
+        for (Export *e = old->first[i], *next; e; e = next) {
             next = e->hash_next;
             size_t h = export_hash(export_module(e), export_function(e), export_arity(e));
-            e->hash_next = table[h % buckets];
-            table[h % buckets] = e;
+            CHAIN_ADD(&grown->first[h % grown->count], e);
         }
     }
-    vm_free(code.exports);
-    code.exports = table;
-    code.export_buckets = buckets;
+    buckets_publish(&code.exports, grown);
 }
 
-Export *export_put(Term m, Term f, unsigned arity)
+static Export *export_new(Term m, Term f, unsigned arity)
 {
-    Export *e = export_find(m, f, arity);
-    if (e) {
-        return e;
-    }
-    if (code.export_count++ >= code.export_buckets) {
-        exports_grow();
-    }
-    e = vm_calloc(sizeof *e);
+    Export *e = vm_calloc(sizeof *e);
     e->info[0] = (Word)op_func_info;
     e->info[1] = m;
     e->info[2] = f;
@@ -165,16 +210,33 @@ Export *export_put(Term m, Term f, unsigned arity)
         e->stub[1] = (Word)e;
     }
     e->addr = e->stub;
-    size_t h = export_hash(m, f, arity) % code.export_buckets;
-    e->hash_next = code.exports[h];
-    code.exports[h] = e;
+    return e;
+}
+
+Export *export_put(Term m, Term f, unsigned arity)
+{
+    Export *e = export_look(m, f, arity);
+    if (e) {
+        return e;
+    }
+    spin_lock(&code.lock);
+    e = export_look(m, f, arity);
+    if (!e) {
+        if (code.export_count++ >= code.exports->count) {
+            exports_grow();
+        }
+        e = export_new(m, f, arity);
+        CHAIN_ADD(bucket_of(&code.exports, export_hash(m, f, arity)), e);
+    }
+    spin_unlock(&code.lock);
     return e;
 }
 
 void export_each(void (*fn)(Export *e, void *arg), void *arg)
 {
-    for (size_t i = 0; i < code.export_buckets; i++) {
-        for (Export *e = code.exports[i]; e; e = e->hash_next) {
+    const Buckets *b = CHAIN(code.exports);
+    for (size_t i = 0; i < b->count; i++) {
+        for (Export *e = CHAIN(b->first[i]); e; e = CHAIN(e->hash_next)) {
             fn(e, arg);
         }
     }
@@ -186,44 +248,44 @@ static size_t fun_hash(Term module, uint32_t index, uint32_t old_uniq)
     return hash_words(module, index, old_uniq);
 }
 
-FunEntry *fun_entry_find(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq)
+static FunEntry *fun_entry_look(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq)
 {
-    FunEntry *e = code.funs[fun_hash(module, index, old_uniq) % code.fun_buckets];
+    FunEntry *e = CHAIN(*bucket_of(&code.funs, fun_hash(module, index, old_uniq)));
     while (e && (e->module != module || e->index != index || e->old_uniq != old_uniq ||
                  memcmp(e->uniq, uniq, sizeof e->uniq) != 0)) {
-        e = e->hash_next;
+        e = CHAIN(e->hash_next);
+    }
+    return e;
+}
+
+FunEntry *fun_entry_find(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq)
+{
+    FunEntry *e = fun_entry_look(module, index, uniq, old_uniq);
+    if (!e) {
+        spin_lock(&code.lock);
+        e = fun_entry_look(module, index, uniq, old_uniq);
+        spin_unlock(&code.lock);
     }
     return e;
 }
 
 static void funs_grow(void)
 {
-    size_t buckets = code.fun_buckets * 2;
-    FunEntry **table = vm_calloc(buckets * sizeof *table);
-    for (size_t i = 0; i < code.fun_buckets; i++) {
-        for (FunEntry *e = code.funs[i], *next; e; e = next) {
+    Buckets *old = code.funs, *grown = buckets_new(old->count * 2);
+    for (size_t i = 0; i < old->count; i++) {
+        for (FunEntry *e = old->first[i], *next; e; e = next) {
             next = e->hash_next;
-            size_t h = fun_hash(e->module, e->index, e->old_uniq) % buckets;
-            e->hash_next = table[h];
-            table[h] = e;
+            size_t h = fun_hash(e->module, e->index, e->old_uniq);
+            CHAIN_ADD(&grown->first[h % grown->count], e);
         }
     }
-    vm_free(code.funs);
-    code.funs = table;
-    code.fun_buckets = buckets;
+    buckets_publish(&code.funs, grown);
 }
 
-FunEntry *fun_entry_put(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq, unsigned arity,
-                        unsigned free_count)
+static FunEntry *fun_entry_new(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq, unsigned arity,
+                               unsigned free_count)
 {
-    FunEntry *e = fun_entry_find(module, index, uniq, old_uniq);
-    if (e) {
-        return e;
-    }
-    if (code.fun_count++ >= code.fun_buckets) {
-        funs_grow();
-    }
-    e = vm_calloc(sizeof *e);
+    FunEntry *e = vm_calloc(sizeof *e);
     e->info[0] = (Word)op_func_info;
     e->info[1] = module;
     e->info[2] = NIL;
@@ -238,9 +300,22 @@ FunEntry *fun_entry_put(Term module, uint32_t index, const uint8_t uniq[16], uin
     memcpy(e->uniq, uniq, sizeof e->uniq);
     e->arity = arity;
     e->free_count = free_count;
-    size_t h = fun_hash(module, index, old_uniq) % code.fun_buckets;
-    e->hash_next = code.funs[h];
-    code.funs[h] = e;
+    return e;
+}
+
+FunEntry *fun_entry_put(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq, unsigned arity,
+                        unsigned free_count)
+{
+    spin_lock(&code.lock);
+    FunEntry *e = fun_entry_look(module, index, uniq, old_uniq);
+    if (!e) {
+        if (code.fun_count++ >= code.funs->count) {
+            funs_grow();
+        }
+        e = fun_entry_new(module, index, uniq, old_uniq, arity, free_count);
+        CHAIN_ADD(bucket_of(&code.funs, fun_hash(module, index, old_uniq)), e);
+    }
+    spin_unlock(&code.lock);
     return e;
 }
 
@@ -249,7 +324,7 @@ static void code_index_publish(CodeIndex *index)
 {
     CodeIndex *old = code.index;
     __atomic_store_n(&code.index, index, __ATOMIC_RELEASE);
-    vm_free(old); /* with several schedulers: after all of them have passed a safe point */
+    safe_free_later(old, vm_free);
 }
 
 void code_index_add(const Instance *in)

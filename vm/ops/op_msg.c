@@ -70,7 +70,6 @@ OP(remove_message)
     if (p->recv_timer) {
         timer_cancel_receive(p);
     }
-    p->flags &= ~(unsigned)PF_TIMEOUT;
     msg_remove_current(p);
     OP_LOAD();
     NEXT(1);
@@ -103,7 +102,7 @@ OP(wait)
 typedef enum { TIMEOUT_OVER, TIMEOUT_WAIT, TIMEOUT_BAD } TimeoutState;
 static __attribute__((noinline)) TimeoutState timeout_state(Proc *p, Term t)
 {
-    if (p->flags & PF_TIMEOUT) {
+    if (__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_TIMEOUT) {
         return TIMEOUT_OVER;
     }
     if (p->recv_timer || t == A_infinity) {
@@ -136,7 +135,7 @@ OP(wait_timeout)
 }
 OP(timeout)
 {
-    p->flags &= ~(unsigned)PF_TIMEOUT;
+    timer_cancel_receive(p); /* one that has fired is still ours to free */
     msg_rewind(p);
     NEXT(1);
 }

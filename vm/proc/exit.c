@@ -8,6 +8,7 @@
 #include "vm/proc/link.h"
 #include "vm/proc/monitor.h"
 #include "vm/proc/registry.h"
+#include "vm/proc/safe.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/suspend.h"
 #include "vm/proc/table.h"
@@ -47,14 +48,12 @@ void proc_exit(Proc *p, Term reason)
     __atomic_fetch_or(&p->state, PS_EXITING, __ATOMIC_RELEASE);
     timer_owner_exit(p);
     ets_owner_exit(p);
-    if (!is_nil(p->registered_name)) {
-        registry_delete(p->registered_name);
-    }
+    registry_forget(p->id, &p->registered_name);
     suspend_release_all(p);
     link_break_all(&p->links, p->id, reason);
     monitor_end_all(&p->monitors, p->id, reason);
     signal_close_all(p);
     exit_free_memory(p);
     proc_table_remove(p);
-    vm_free(p);
+    safe_free_later(p, vm_free);
 }

@@ -16,11 +16,15 @@ bool link_to(Proc *p, Term peer)
         return true;
     }
     if (is_local_port(peer)) {
+        ports_lock();
         Port *port = port_lookup(peer);
+        if (port) {
+            link_port_add(&port->links, p->id);
+        }
+        ports_unlock();
         if (!port) {
             return false;
         }
-        link_port_add(&port->links, p->id);
     } else if (!signal_send(peer, signal_new(SIG_LINK, p->id, 0))) {
         return false;
     }
@@ -35,10 +39,12 @@ void link_remove(Proc *p, Term peer)
         return;
     }
     if (is_local_port(peer)) {
+        ports_lock();
         Port *port = port_lookup(peer);
         if (port) {
             link_port_remove(&port->links, p->id);
         }
+        ports_unlock();
         idmap_delete(&p->links, peer, NULL);
         return;
     }
@@ -90,10 +96,12 @@ void link_break_all(struct IdMap **links, Term from, Term reason)
             continue;
         }
         if (is_local_port(s->key)) {
+            ports_lock();
             Port *port = port_lookup(s->key);
             if (port && link_port_remove(&port->links, from)) {
                 port_owner_exit(s->key, from, reason);
             }
+            ports_unlock();
         } else {
             signal_exit(from, s->key, reason, true);
         }

@@ -34,7 +34,13 @@ uint64_t ref_id(Term ref)
 
 uint64_t ref_new_id(Sched *s)
 {
-    return ++s->ref_counter;
+    return ++s->ref_counter * MAX_SCHEDULERS + s->index;
+}
+
+unsigned ref_id_scheduler(uint64_t id)
+{
+    unsigned index = (unsigned)(id % MAX_SCHEDULERS);
+    return index < sched_count() ? index : 0;
 }
 
 Term ref_build(Term **hp, uint64_t id, Term pid)
@@ -96,10 +102,12 @@ static void monitor_tell_peer(const Monitor *m, Term from)
     if (is_local_pid(m->peer)) {
         signal_send(m->peer, signal_new(SIG_DEMONITOR, from, m->id));
     } else if (is_local_port(m->peer)) {
+        ports_lock();
         Port *port = port_lookup(m->peer);
         if (port) {
             monitor_port_remove(&port->monitors, m->id);
         }
+        ports_unlock();
     }
 }
 
@@ -178,10 +186,12 @@ Term monitor_start(Proc *p, Term type, Term peer, Term name, const MonitorOpts *
     uint64_t id = ref_id(ref);
     bool there = true;
     if (is_local_port(peer)) {
+        ports_lock();
         Port *port = port_lookup(peer);
         if ((there = port != NULL)) {
             monitor_port_add(&port->monitors, id, p->id, name);
         }
+        ports_unlock();
     } else if (peer != NONVALUE) {
         there = signal_send(peer, signal_new_term(SIG_MONITOR, p->id, id, name, 0));
     }

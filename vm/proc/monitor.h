@@ -31,6 +31,8 @@ typedef struct MonitorOpts {
 /* Identity of a local reference: never 0 for those we made; 0 for foreign ones and other terms. */
 uint64_t ref_id(Term ref);
 uint64_t ref_new_id(Sched *s);
+/* The scheduler that made it; 0 for ids of other origin. */
+unsigned ref_id_scheduler(uint64_t id);
 void ref_numbers(uint64_t id, uint64_t *n01, uint64_t *n2);
 /* A reference with that id at *hp: REF_PLAIN_WORDS, or REF_ALIAS_WORDS when `pid` is not NONVALUE. */
 Term ref_build(Term **hp, uint64_t id, Term pid);

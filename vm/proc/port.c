@@ -7,7 +7,7 @@
  * {Pid, close}; the driver (end of input, broken pipe); the owner's end over its link. The Port is
  * freed there; everybody else holds only the port's id.
  *
- * One scheduler runs ports: the table is not locked.
+ * All of it is under one lock: bytes come and go on one scheduler (plat.h), and commands are few and short.
  */
 #include "vm/proc/port.h"
 
@@ -24,11 +24,32 @@
 #include "vm/vm.h"
 
 static struct PortTable {
+    SpinLock lock;
+    Sched *holder; /* atomic */
+    unsigned depth;
     struct IdMap *ports; /* id -> Port */
     uint64_t next_number;
     size_t limit;
     uint64_t closed_input, closed_output; /* byte counts of ports that are gone */
 } table;
+
+void ports_lock(void)
+{
+    Sched *s = plat_sched();
+    if (__atomic_load_n(&table.holder, __ATOMIC_RELAXED) != s) {
+        spin_lock(&table.lock);
+        __atomic_store_n(&table.holder, s, __ATOMIC_RELAXED);
+    }
+    table.depth++;
+}
+
+void ports_unlock(void)
+{
+    if (--table.depth == 0) {
+        __atomic_store_n(&table.holder, NULL, __ATOMIC_RELAXED);
+        spin_unlock(&table.lock);
+    }
+}
 
 void port_table_init(size_t limit)
 {
@@ -291,9 +312,7 @@ void port_terminate(Port *port, Term reason)
     }
     port->closing = true;
     idmap_delete(&table.ports, port->id, NULL);
-    if (port->name != NIL) {
-        registry_delete(port->name);
-    }
+    registry_forget(port->id, &port->name);
     table.closed_input += port->input;
     table.closed_output += port->output;
     port->driver->close(port->data);
@@ -305,11 +324,13 @@ void port_terminate(Port *port, Term reason)
 
 void port_owner_exit(Term id, Term from, Term reason)
 {
+    ports_lock();
     Port *port = port_lookup(id);
     /* As an exit signal: `normal` from another than the connected process is no reason to end. */
     if (port && (from == port->owner || reason != A_normal)) {
         port_terminate(port, reason);
     }
+    ports_unlock();
 }
 
 /* --- what processes send ----------------------------------------------------------------------------------- */
@@ -359,19 +380,26 @@ static bool port_command_message(Port *port, Term command)
     return false;
 }
 
-void port_receive_message(Proc *from, Term id, Term message)
+static void port_message(Port *port, Term message)
 {
-    Port *port = port_lookup(id);
-    if (!port) {
-        return;
-    }
+    Term id = port->id;
     const Term *e = is_tuple_arity(message, 2) ? tuple_elements(message) : NULL;
-    (void)from;
     /* The one who is told of bad signals is the connected process, whoever sent them. */
     Term owner = port->owner;
     if (!e || e[0] != owner || !port_command_message(port, e[1])) {
         signal_exit(id, owner, A_badsig, false);
     }
+}
+
+void port_receive_message(Proc *from, Term id, Term message)
+{
+    (void)from;
+    ports_lock();
+    Port *port = port_lookup(id);
+    if (port) {
+        port_message(port, message);
+    }
+    ports_unlock();
 }
 
 /* --- flow control -------------------------------------------------------------------------------------------- */

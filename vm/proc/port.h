@@ -54,10 +54,15 @@ struct Port {
     size_t waiter_count, waiter_capacity;
 };
 
+/* One lock for all ports and what their drivers keep: natives about ports, messages and exit signals to them, and the
+ * platform while it handles events hold it. Nests. */
+void ports_lock(void);
+void ports_unlock(void);
+
 void port_table_init(size_t limit);
 size_t port_table_limit(void);
 size_t port_count(void);
-Port *port_lookup(Term id_or_name); /* NULL when closed */
+Port *port_lookup(Term id_or_name); /* NULL when closed. Under ports_lock(), like all that takes a Port */
 void port_each(void (*fn)(Port *port, void *arg), void *arg);
 /* All bytes that ports took in and gave out since the start: statistics(io). */
 void port_io_totals(uint64_t *input, uint64_t *output);

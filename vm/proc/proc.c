@@ -3,8 +3,8 @@
  * The process table and birth. A pid is a running number; its low bits are the slot in the table, so a slot is used again only
  * after all others were tried. Printed, the number's low 15 bits come first and the rest is the serial, as in OTP.
  *
- * A Proc borrowed through proc_lookup stays valid while the borrower's native runs: with one scheduler nobody else
- * can end meanwhile. Several schedulers will need the `refc` field for that.
+ * No lock: a slot is taken and left with one atomic store. A Proc borrowed through proc_lookup stays valid until the borrower's next
+ * safe point, because a dead one is freed later (safe.h).
  */
 #include "vm/proc/proc.h"
 
@@ -20,11 +20,13 @@
 enum { DEFAULT_LIMIT = 1 << 18, MIN_LIMIT = 1024, PRINTED_NUMBER_BITS = 15, PID_BITS = 28 };
 enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSWEEP = 65535 };
 
+#define PROC_RESERVED ((Proc *)1)
+
 static struct ProcTable {
-    Proc **slot;
+    Proc **slot;   /* atomic; NULL free, PROC_RESERVED taken by a process that is not complete yet */
     size_t limit;  /* a power of two */
-    uint64_t next; /* running number of the next process */
-    size_t count;
+    uint64_t next; /* atomic: running number of the next process */
+    size_t count;  /* atomic */
     ProcDefaults defaults;
 } table;
 
@@ -56,7 +58,7 @@ size_t proc_table_limit(void)
 
 size_t proc_count(void)
 {
-    return table.count;
+    return __atomic_load_n(&table.count, __ATOMIC_RELAXED);
 }
 
 static uint64_t pid_running_number(Term pid)
@@ -64,45 +66,65 @@ static uint64_t pid_running_number(Term pid)
     return (uint64_t)pid_serial(pid) << PRINTED_NUMBER_BITS | pid_number(pid);
 }
 
+static Proc *proc_at(size_t slot)
+{
+    Proc *p = __atomic_load_n(&table.slot[slot], __ATOMIC_ACQUIRE);
+    return p == PROC_RESERVED ? NULL : p;
+}
+
+static bool proc_is_alive(const Proc *p)
+{
+    return !(__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_EXITING);
+}
+
 Proc *proc_lookup(Term pid)
 {
     if (!is_local_pid(pid)) {
         return NULL;
     }
-    Proc *p = table.slot[pid_running_number(pid) & (table.limit - 1)];
-    return p && p->id == pid && !(__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_EXITING) ? p : NULL;
+    Proc *p = proc_at(pid_running_number(pid) & (table.limit - 1));
+    return p && p->id == pid && proc_is_alive(p) ? p : NULL;
 }
 
 void proc_each(void (*fn)(Proc *p, void *arg), void *arg)
 {
     for (size_t i = 0; i < table.limit; i++) {
-        Proc *p = table.slot[i];
-        if (p && !(p->state & PS_EXITING)) {
+        Proc *p = proc_at(i);
+        if (p && proc_is_alive(p)) {
             fn(p, arg);
         }
     }
 }
 
-/* False when the table is full. */
-static bool proc_table_add(Proc *p)
+/* Gives p an id and reserves its slot. False when the table is full. */
+static bool proc_table_reserve(Proc *p)
 {
-    if (table.count >= table.limit) {
+    if (__atomic_fetch_add(&table.count, 1, __ATOMIC_RELAXED) >= table.limit) {
+        __atomic_fetch_sub(&table.count, 1, __ATOMIC_RELAXED);
         return false;
     }
-    while (table.slot[table.next & (table.limit - 1)]) {
-        table.next++;
+    /* No more reservations than slots: one is free, or will be in a moment. */
+    for (;;) {
+        uint64_t n = __atomic_fetch_add(&table.next, 1, __ATOMIC_RELAXED) & ((UINT64_C(1) << PID_BITS) - 1);
+        Proc *none = NULL;
+        if (__atomic_compare_exchange_n(&table.slot[n & (table.limit - 1)], &none, PROC_RESERVED, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            p->id = make_pid((uint32_t)n & ((1u << PRINTED_NUMBER_BITS) - 1), (uint32_t)(n >> PRINTED_NUMBER_BITS));
+            return true;
+        }
     }
-    uint64_t n = table.next++ & ((UINT64_C(1) << PID_BITS) - 1);
-    p->id = make_pid((uint32_t)n & ((1u << PRINTED_NUMBER_BITS) - 1), (uint32_t)(n >> PRINTED_NUMBER_BITS));
-    table.slot[n & (table.limit - 1)] = p;
-    table.count++;
-    return true;
+}
+
+/* Everybody may find p now: it is complete. */
+static void proc_table_publish(Proc *p)
+{
+    __atomic_store_n(&table.slot[pid_running_number(p->id) & (table.limit - 1)], p, __ATOMIC_RELEASE);
 }
 
 void proc_table_remove(Proc *p)
 {
-    table.slot[pid_running_number(p->id) & (table.limit - 1)] = NULL;
-    table.count--;
+    __atomic_store_n(&table.slot[pid_running_number(p->id) & (table.limit - 1)], NULL, __ATOMIC_RELEASE);
+    __atomic_fetch_sub(&table.count, 1, __ATOMIC_RELAXED);
 }
 
 void spawn_opts_default(SpawnOpts *o, const Proc *parent)
@@ -145,7 +167,6 @@ static void proc_set_identity(Proc *p, Proc *parent, const Export *e)
     p->msg_last = p->msg_save = &p->msg_first;
     p->sched = parent ? parent->sched : sched_get(0);
     p->started_ns = clock_uptime_ns();
-    p->refc = 1;
 }
 
 /* Heap with the arguments on it, and the frame that the first function returns to. */
@@ -172,7 +193,7 @@ static void proc_set_call(Proc *p, const Export *e, Term args, Term group_leader
 static Term proc_spawn(Proc *parent, const Export *e, Term args, const SpawnOpts *o, Term *monitor_ref)
 {
     Proc *p = vm_calloc(sizeof *p);
-    if (!proc_table_add(p)) {
+    if (!proc_table_reserve(p)) {
         vm_free(p);
         return NONVALUE;
     }
@@ -188,8 +209,10 @@ static Term proc_spawn(Proc *parent, const Export *e, Term args, const SpawnOpts
         mo.alias = o->monitor_alias == NONVALUE ? ALIAS_NONE : (AliasMode)small_value(o->monitor_alias);
         *monitor_ref = monitor_start_child(parent, p, &mo);
     }
+    Term id = p->id; /* it may be gone as soon as it can run */
+    proc_table_publish(p);
     sched_ready(p);
-    return p->id;
+    return id;
 }
 
 Term proc_spawn_mfa(Proc *parent, Term m, Term f, Term args, const SpawnOpts *o, Term *monitor_ref)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "vm/heap/heap.h"
+#include "vm/lock.h"
 #include "vm/term/atom.h"
 
 typedef struct Sched Sched;
@@ -37,7 +38,6 @@ enum { /* Proc.flags: owner only */
     PF_OFF_HEAP_MSGS = 1 << 3,   /* message_queue_data: off_heap asked for */
     PF_NEEDS_COLLECT = 1 << 4,   /* a native left fragments or garbage pressure: collect at the next safe point */
     PF_HIBERNATED = 1 << 5,
-    PF_TIMEOUT = 1 << 6,         /* the receive timer fired */
     PF_FULL_SWEEP = 1 << 7,      /* next collection is a full one */
     PF_EXITING = 1 << 8,         /* runs no more Erlang code */
     PF_ASYNC_DIST = 1 << 9,
@@ -48,12 +48,10 @@ enum { /* Proc.flags: owner only */
     PF_ETS_SUPER_USER = 1 << 20, /* erts_internal:ets_super_user(true) */
 };
 enum { /* Proc.state: atomic */
-    PS_RUNNABLE = 1 << 0,  /* in a run queue or about to be */
-    PS_RUNNING = 1 << 1,
-    PS_SUSPENDED = 1 << 2,
-    PS_EXITING = 1 << 3,   /* no more signals are handled */
-    PS_FREE = 1 << 4,
-    PS_SIGNALS = 1 << 5,   /* `in` may hold signals */
+    PS_RUNNABLE = 1 << 0,  /* in a run queue, or to be put there after its slice */
+    PS_RUNNING = 1 << 1,   /* a scheduler runs it, or somebody has claimed it (sched.c) */
+    PS_EXITING = 1 << 2,   /* no more signals are handled */
+    PS_TIMEOUT = 1 << 3,   /* the receive timer fired */
 };
 
 /* A message in the private queue. Its term lies in `frag` (or is immediate/literal) until it is removed from the queue or
@@ -78,6 +76,7 @@ struct Proc {
     intptr_t fcalls;    /* reductions left in this slice */
     const Word *ip;     /* where to resume */
     Sched *sched;       /* the scheduler that runs it (or ran it last) */
+    Sched *bound;       /* process_flag(scheduler): where it must run; NULL: anywhere */
     unsigned arity;     /* x registers saved in `saved_x` (or `saved_x_more`) */
     unsigned flags;     /* PF_ */
     Term saved_x[SAVED_X_REGS];
@@ -132,20 +131,21 @@ struct Proc {
     struct IdMap *links;       /* link.h */
     struct IdMap *monitors;    /* monitor.h: both directions, and aliases */
     struct Timer *recv_timer;  /* running receive ... after timer, or NULL */
-    struct Timer *timers;      /* send_after and start_timer timers aimed at this process */
     Signal *tasks;             /* system tasks to run outside the interpreter, oldest first */
     struct TraceState *trace;  /* NULL when not traced */
     Term seq_token;
     Term label;
     struct IdMap *suspends;    /* whom this process suspends: pid -> count */
-    uint32_t suspend_count;    /* how often others suspended it */
     Term *extra_roots[2];      /* two spare root slots for native state, NULL when unused */
 
     /* Anyone: atomic. */
     Signal *in;             /* arrived signals, newest first; SIGNALS_CLOSED when dead (signal.h) */
     uint32_t state;         /* PS_ bits */
-    int64_t refc;           /* table + holders of a Proc pointer from elsewhere */
-    struct Proc *run_next;  /* run queue link: under the queue's owner */
+    uint32_t suspend_count; /* how often others suspended it */
+    struct Proc *run_next;  /* run queue link: under the queue's lock */
+    SpinLock timers_lock;
+    bool timers_closed;     /* it has ended: no more timers */
+    struct Timer *timers;   /* send_after and start_timer timers aimed at this process: under timers_lock */
 };
 
 /* --- faults (proc/fault.c) -------------------------------------------------------------------- */
@@ -168,7 +168,7 @@ static inline void p_charge(Proc *p, intptr_t n) { p->fcalls -= n; }
 void proc_table_init(size_t limit); /* 0: OTP's default, 262,144; rounded up to a power of two */
 size_t proc_table_limit(void);
 size_t proc_count(void);
-/* The live process, borrowed: valid until the caller's next safe point (single scheduler) — see proc.c. NULL when dead. */
+/* The live process, borrowed: valid until the caller's next safe point (safe.h). NULL when dead. */
 Proc *proc_lookup(Term pid);
 /* All live pids in table order: calls fn for each. */
 void proc_each(void (*fn)(Proc *p, void *arg), void *arg);

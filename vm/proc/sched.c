@@ -2,8 +2,15 @@
 /*
  * The scheduler loop: choose a process, handle its signals, run a slice of 4000 reductions, put it back or let it wait or end.
  * Between slices, about every POLL_REDUCTIONS of work, it looks at the timers and at the platform's events; with
- * nothing to run it sleeps in plat_poll until the next timer. One scheduler runs today; run queues are only touched
- * under their lock, and everything else here belongs to one Sched.
+ * nothing to run it takes processes from another scheduler, else it sleeps in plat_poll until the next timer.
+ *
+ * Who may touch a process: Proc.state says. PS_RUNNING belongs to the one who set it (a scheduler, or a claim).
+ * PS_RUNNABLE without PS_RUNNING means: in exactly one run queue. Whoever makes the first of the two bits appear, or the
+ * second go while the first stands, puts the process into a queue.
+ *
+ * Where it runs: a process that becomes ready goes to the scheduler it ran on last, or to the waker's if that one sleeps: two
+ * processes that talk in turns stay together. An idle scheduler takes half of another's queue, but leaves a lone
+ * waiting process alone unless the one that runs there has used up a whole slice.
  */
 #include "vm/proc/sched.h"
 
@@ -11,15 +18,19 @@
 #include "vm/plat.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/monitor.h"
+#include "vm/proc/safe.h"
 #include "vm/proc/signal.h"
 #include "vm/proc/timer.h"
 #include "vm/vm.h"
 
 enum { POLL_REDUCTIONS = 2 * SLICE_REDUCTIONS, POLL_SLICES = 64, LOW_EVERY = 8 };
+enum { STEAL_MAX = 32, IDLE_SPINS = 300, SPINS_PER_LOOK = 16 };
 
 static struct Schedulers {
     Sched *all;
     unsigned count;
+    unsigned online; /* atomic: schedulers below this number run processes */
+    uint64_t idle;   /* atomic: one bit for each that sleeps or is about to, and may be woken for work */
 } schedulers;
 
 Sched *sched_get(unsigned index)
@@ -32,41 +43,68 @@ unsigned sched_count(void)
     return schedulers.count;
 }
 
-void sched_init_all(unsigned count)
+unsigned sched_online(void)
 {
-    (void)count; /* one for now, whatever was asked for */
-    clock_init();
-    schedulers.count = 1;
-    schedulers.all = vm_calloc(sizeof(Sched) * schedulers.count);
+    return __atomic_load_n(&schedulers.online, __ATOMIC_RELAXED);
+}
+
+void sched_set_online(unsigned count)
+{
+    __atomic_store_n(&schedulers.online, count, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < schedulers.count; i++) {
+        plat_wake(&schedulers.all[i]); /* to begin, or to hand over what it has */
+    }
+}
+
+void sched_init_all(unsigned count, unsigned online)
+{
+    clock_init();
+    count = count > MAX_SCHEDULERS ? MAX_SCHEDULERS : count ? count : 1;
+    schedulers.count = count;
+    schedulers.online = online > count ? count : online ? online : 1;
+    uint8_t *mem = vm_calloc(sizeof(Sched) * count + 64);
+    schedulers.all = (Sched *)(void *)(mem + (64 - ((uintptr_t)mem & 63)));
+    for (unsigned i = 0; i < count; i++) {
         Sched *s = &schedulers.all[i];
         s->index = i;
         s->started_ns = clock_uptime_ns();
+        s->seen = i ? SAFE_STANDING : 0; /* the others begin when they are started */
         plat_random(s->rng, sizeof s->rng);
         /* References of different runs and schedulers must differ: start anywhere, far below where numbers run out. */
-        s->ref_counter = (s->rng[0] >> 16) + 1;
+        s->ref_counter = s->rng[0] >> 24;
         timer_init(s);
     }
+    plat_set_sched(&schedulers.all[0]);
 }
 
 /* --- run queues -------------------------------------------------------------------------------------- */
-static void sched_lock(Sched *s)
+static uint64_t sched_bit(const Sched *s)
 {
-    while (__atomic_exchange_n(&s->queue_lock, 1, __ATOMIC_ACQUIRE)) {
+    return UINT64_C(1) << s->index;
+}
+
+/* Wakes the sleeping schedulers of `which`; only its first when `one`. */
+static void sched_wake_idle(uint64_t which, bool one)
+{
+    uint64_t idle = __atomic_load_n(&schedulers.idle, __ATOMIC_SEQ_CST) & which;
+    while (idle) {
+        uint64_t bit = idle & -idle;
+        idle &= ~bit;
+        /* Whoever takes the bit wakes it: once is enough. */
+        if (__atomic_fetch_and(&schedulers.idle, ~bit, __ATOMIC_SEQ_CST) & bit) {
+            plat_wake(&schedulers.all[__builtin_ctzll(bit)]);
+            if (one) {
+                return;
+            }
+        }
     }
 }
 
-static void sched_unlock(Sched *s)
+/* Under s's queue lock. */
+static void queue_push(Sched *s, Proc *p)
 {
-    __atomic_store_n(&s->queue_lock, 0, __ATOMIC_RELEASE);
-}
-
-static void sched_enqueue(Proc *p)
-{
-    Sched *s = p->sched;
     RunQueue *q = &s->queue[p->priority];
     p->run_next = NULL;
-    sched_lock(s);
     if (q->last) {
         q->last->run_next = p;
     } else {
@@ -74,10 +112,10 @@ static void sched_enqueue(Proc *p)
     }
     q->last = p;
     q->count++;
-    sched_unlock(s);
+    __atomic_store_n(&s->queued, s->queued + 1, __ATOMIC_RELAXED);
 }
 
-static Proc *queue_pop(RunQueue *q)
+static Proc *queue_pop(Sched *s, RunQueue *q)
 {
     Proc *p = q->first;
     q->first = p->run_next;
@@ -85,7 +123,40 @@ static Proc *queue_pop(RunQueue *q)
         q->last = NULL;
     }
     q->count--;
+    __atomic_store_n(&s->queued, s->queued - 1, __ATOMIC_RELAXED);
     return p;
+}
+
+/* The scheduler whose queue a process joins that `self` makes ready. */
+static Sched *sched_home(Proc *p, Sched *self)
+{
+    Sched *last = p->bound ? p->bound : p->sched;
+    if (p->bound || last == self || !self) {
+        return last;
+    }
+    if (last->index >= sched_online() || (__atomic_load_n(&schedulers.idle, __ATOMIC_RELAXED) & sched_bit(last))) {
+        return self->index < sched_online() ? self : &schedulers.all[0];
+    }
+    return last;
+}
+
+static void sched_enqueue(Proc *p)
+{
+    Sched *self = plat_sched(), *s = sched_home(p, self);
+    spin_lock(&s->queue_lock);
+    queue_push(s, p);
+    unsigned waiting = s->queued;
+    spin_unlock(&s->queue_lock);
+    if (schedulers.count == 1) {
+        return;
+    }
+    /* Read with a full barrier: pairs with sched_idle, which sets its bit first and then takes a last look at the queues. */
+    uint64_t idle = __atomic_fetch_or(&schedulers.idle, 0, __ATOMIC_SEQ_CST);
+    if (s != self && (idle & sched_bit(s))) {
+        sched_wake_idle(sched_bit(s), true);
+    } else if (idle && (waiting > 1 || __atomic_load_n(&s->hog, __ATOMIC_RELAXED))) {
+        sched_wake_idle(UINT64_MAX, true);
+    }
 }
 
 /* max before high before the rest; low gets every eighth turn while normal has work. */
@@ -106,13 +177,76 @@ static RunQueue *sched_choose_queue(Sched *s)
 
 static Proc *sched_pick(Sched *s)
 {
-    sched_lock(s);
+    if (!__atomic_load_n(&s->queued, __ATOMIC_RELAXED)) {
+        return NULL; /* who adds one wakes us, or comes by between two of our looks */
+    }
+    spin_lock(&s->queue_lock);
     RunQueue *q = sched_choose_queue(s);
-    Proc *p = q ? queue_pop(q) : NULL;
-    sched_unlock(s);
+    Proc *p = q ? queue_pop(s, q) : NULL;
+    spin_unlock(&s->queue_lock);
     return p;
 }
 
+/* --- taking from others ---------------------------------------------------------------------------------- */
+/* Up to `most` processes of the most urgent queue that has any, oldest first; those bound to their scheduler stay. */
+static Proc *steal_list(Sched *victim, size_t most)
+{
+    Proc *list = NULL, **end = &list;
+    for (int prio = 0; prio < PRIO_COUNT && !list; prio++) {
+        for (size_t n = victim->queue[prio].count; n > 0 && most > 0; n--) {
+            Proc *p = queue_pop(victim, &victim->queue[prio]);
+            if (p->bound) {
+                queue_push(victim, p);
+                continue;
+            }
+            *end = p;
+            end = &p->run_next;
+            most--;
+        }
+        *end = NULL;
+    }
+    return list;
+}
+
+static size_t steal_count(const Sched *victim)
+{
+    size_t queued = __atomic_load_n(&victim->queued, __ATOMIC_RELAXED);
+    if (victim->index >= sched_online()) {
+        return queued; /* it will not run them */
+    }
+    return queued == 1 && !__atomic_load_n(&victim->hog, __ATOMIC_RELAXED) ? 0 : (queued + 1) / 2;
+}
+
+static Proc *sched_steal(Sched *s)
+{
+    for (unsigned i = 1; i < schedulers.count; i++) {
+        Sched *victim = &schedulers.all[(s->index + i) % schedulers.count];
+        size_t n = steal_count(victim);
+        if (n == 0) {
+            continue;
+        }
+        spin_lock(&victim->queue_lock);
+        n = steal_count(victim);
+        Proc *list = steal_list(victim, n < STEAL_MAX ? n : STEAL_MAX);
+        spin_unlock(&victim->queue_lock);
+        if (!list) {
+            continue;
+        }
+        Proc *first = list;
+        list = first->run_next;
+        spin_lock(&s->queue_lock);
+        while (list) {
+            Proc *p = list;
+            list = p->run_next;
+            queue_push(s, p);
+        }
+        spin_unlock(&s->queue_lock);
+        return first;
+    }
+    return NULL;
+}
+
+/* --- states ------------------------------------------------------------------------------------------------ */
 void sched_ready(Proc *p)
 {
     uint32_t old = __atomic_fetch_or(&p->state, PS_RUNNABLE, __ATOMIC_ACQ_REL);
@@ -121,13 +255,30 @@ void sched_ready(Proc *p)
     }
 }
 
+bool sched_claim(Proc *p)
+{
+    uint32_t old = __atomic_load_n(&p->state, __ATOMIC_RELAXED);
+    do {
+        if (old & (PS_RUNNABLE | PS_RUNNING | PS_EXITING)) {
+            return false;
+        }
+    } while (!__atomic_compare_exchange_n(&p->state, &old, old | PS_RUNNING, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return true;
+}
+
+void sched_unclaim(Proc *p)
+{
+    uint32_t old = __atomic_fetch_and(&p->state, ~(uint32_t)PS_RUNNING, __ATOMIC_ACQ_REL);
+    if (old & PS_RUNNABLE) {
+        sched_enqueue(p);
+    }
+}
+
 size_t sched_run_queue_length(void)
 {
     size_t n = 0;
     for (unsigned i = 0; i < schedulers.count; i++) {
-        for (int prio = 0; prio < PRIO_COUNT; prio++) {
-            n += schedulers.all[i].queue[prio].count;
-        }
+        n += __atomic_load_n(&schedulers.all[i].queued, __ATOMIC_RELAXED);
     }
     return n;
 }
@@ -165,11 +316,11 @@ static RunResult sched_run_process(Sched *s, Proc *p)
     if (p->flags & PF_EXITING) {
         return RUN_EXITED;
     }
-    if (p->suspend_count) {
+    if (__atomic_load_n(&p->suspend_count, __ATOMIC_ACQUIRE)) {
         return RUN_WAITING;
     }
     /* Woken by a signal that was no message (or by nothing): the interpreter need not look. */
-    if ((p->flags & PF_WAITING) && !*p->msg_save && !(p->flags & PF_TIMEOUT) && p->fault_class != FAULT_WAIT) {
+    if ((p->flags & PF_WAITING) && !*p->msg_save && !(__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_TIMEOUT) && p->fault_class != FAULT_WAIT) {
         return RUN_WAITING;
     }
     p->flags &= ~PF_WAITING;
@@ -195,9 +346,11 @@ static void sched_account(Sched *s, Proc *p)
 
 static void sched_slice(Sched *s, Proc *p)
 {
-    /* Cleared before signals are fetched: one that arrives later sets it again. */
-    __atomic_fetch_and(&p->state, ~(uint32_t)PS_RUNNABLE, __ATOMIC_ACQ_REL);
-    __atomic_fetch_or(&p->state, PS_RUNNING, __ATOMIC_ACQ_REL);
+    /* Runnable goes before signals are fetched: one that arrives later sets it again. */
+    uint32_t old = __atomic_load_n(&p->state, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&p->state, &old, (old & ~(uint32_t)PS_RUNNABLE) | PS_RUNNING, true,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    }
     p->sched = s;
     p->fcalls = SLICE_REDUCTIONS;
     s->current = p;
@@ -214,45 +367,89 @@ static void sched_slice(Sched *s, Proc *p)
         return;
     }
     s->current = NULL;
-    uint32_t add = result == RUN_YIELDED ? PS_RUNNABLE : 0;
-    uint32_t old = __atomic_fetch_or(&p->state, add, __ATOMIC_ACQ_REL) | add;
-    __atomic_fetch_and(&p->state, ~(uint32_t)PS_RUNNING, __ATOMIC_ACQ_REL);
-    if (old & PS_RUNNABLE) {
-        sched_enqueue(p);
+    bool hog = result == RUN_YIELDED;
+    if (s->hog != hog) {
+        __atomic_store_n(&s->hog, hog, __ATOMIC_RELAXED);
     }
+    if (hog) {
+        __atomic_fetch_or(&p->state, PS_RUNNABLE, __ATOMIC_ACQ_REL);
+    }
+    sched_unclaim(p); /* from here on p is not ours */
 }
 
 /* --- the loop --------------------------------------------------------------------------------------- */
-static void sched_look_outside(Sched *s)
+static void sched_reset_poll(Sched *s)
 {
-    plat_poll(s, 0);
-    timer_run(s, clock_uptime_ns());
     s->poll_budget = POLL_REDUCTIONS;
     s->poll_slices = POLL_SLICES;
+}
+
+static void sched_look_outside(Sched *s)
+{
+    if (s->index == 0) {
+        plat_poll(s, 0);
+    }
+    timer_run(s, clock_uptime_ns());
+    sched_reset_poll(s);
+}
+
+/* Somebody else is at work, so there may be something to take in a moment: cheaper to look than to be woken. */
+static Proc *sched_spin(Sched *s)
+{
+    for (unsigned i = 0; i < IDLE_SPINS && schedulers.count > 1; i++) {
+        uint64_t all = sched_online() >= 64 ? UINT64_MAX : (UINT64_C(1) << sched_online()) - 1;
+        if ((__atomic_load_n(&schedulers.idle, __ATOMIC_RELAXED) | sched_bit(s)) == all) {
+            return NULL;
+        }
+        Proc *p = sched_pick(s);
+        p = p ? p : sched_steal(s);
+        if (p) {
+            return p;
+        }
+        for (unsigned k = 0; k < SPINS_PER_LOOK; k++) {
+            cpu_pause();
+        }
+    }
+    return NULL;
 }
 
 static void sched_idle(Sched *s)
 {
     int64_t start = clock_uptime_ns(), wait = timer_run(s, start);
-    if (!sched_choose_queue(s)) {
+    bool online = s->index < sched_online();
+    if (online) {
+        __atomic_fetch_or(&schedulers.idle, sched_bit(s), __ATOMIC_SEQ_CST);
+    }
+    bool work = online && __atomic_load_n(&s->queued, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < schedulers.count && online && !work; i++) {
+        work = i != s->index && steal_count(&schedulers.all[i]) > 0;
+    }
+    if (!work) {
         plat_poll(s, wait);
         int64_t now = clock_uptime_ns();
         s->idle_ns += now - start;
         timer_run(s, now);
     }
-    s->poll_budget = POLL_REDUCTIONS;
-    s->poll_slices = POLL_SLICES;
+    __atomic_fetch_and(&schedulers.idle, ~sched_bit(s), __ATOMIC_SEQ_CST);
+    sched_reset_poll(s);
 }
 
 _Noreturn void sched_main(Sched *s)
 {
-    s->poll_budget = POLL_REDUCTIONS;
-    s->poll_slices = POLL_SLICES;
+    plat_set_sched(s);
+    safe_awake(s);
+    sched_reset_poll(s);
     for (;;) {
+        safe_point(s);
         if (s->poll_budget <= 0 || s->poll_slices-- == 0) {
             sched_look_outside(s);
         }
-        Proc *p = sched_pick(s);
+        Proc *p = NULL;
+        if (s->index < sched_online()) {
+            p = sched_pick(s);
+            p = p || schedulers.count == 1 ? p : sched_steal(s);
+            p = p ? p : sched_spin(s);
+        }
         if (p) {
             sched_slice(s, p);
         } else {

@@ -2,7 +2,10 @@
 /* A scheduler: one thread of execution (a core) with its registers, run queues and timers. No state outside it. */
 #pragma once
 
+#include "vm/lock.h"
 #include "vm/proc/proc.h"
+
+enum { MAX_SCHEDULERS = 64 };
 
 typedef struct RunQueue {
     Proc *first, *last;
@@ -23,13 +26,9 @@ struct Sched {
     Proc *current;
     BitBuild build;
     unsigned index; /* 0-based */
-    RunQueue queue[PRIO_COUNT];
-    unsigned low_skip;       /* how often low priority was passed over */
     struct TimerWheel *timers;
-    uint32_t queue_lock;     /* spin lock of the run queues */
     uint64_t context_switches;
     uint64_t reductions;     /* total done here */
-    uint32_t woken;          /* atomic: set by sched_wake */
     uint64_t rng[4];
     uint64_t unique;         /* last unique integer made here */
     uint64_t ref_counter;    /* id of the last reference made here (monitor.h) */
@@ -39,19 +38,36 @@ struct Sched {
     void *plat;              /* the platform's own */
     int64_t started_ns;
     int64_t idle_ns;
+    struct Retired *retired; /* to be freed later (safe.c), oldest first */
+    size_t retired_count, retired_capacity;
+
+    /* Anyone. Lines of their own: others read and write them while this scheduler works with what stands above. */
+    uint64_t seen __attribute__((aligned(64))); /* atomic: see safe.c */
+    SpinLock queue_lock __attribute__((aligned(64)));
+    uint32_t queued;         /* processes in all queues; written under the lock, read by anyone */
+    uint32_t hog;            /* atomic: its process has used up a slice, so those behind it are better off elsewhere */
+    unsigned low_skip;       /* how often low priority was passed over */
+    RunQueue queue[PRIO_COUNT];
 };
 
 /* The interpreter (vm/interp): runs p from p->ip until it gives up the scheduler. */
 RunResult interp_run(Sched *s, Proc *p);
 
 Sched *sched_get(unsigned index);
-unsigned sched_count(void);
-void sched_init_all(unsigned count);
-/* Runs processes until vm_halt(). */
+unsigned sched_count(void);  /* all there are */
+unsigned sched_online(void); /* those that run processes */
+/* 1 to sched_count(). Processes of a scheduler that goes offline are taken over by the others. */
+void sched_set_online(unsigned count);
+void sched_init_all(unsigned count, unsigned online);
+/* Runs processes until vm_halt(). On its own thread; scheduler 0 is the one that starts the machine. */
 _Noreturn void sched_main(Sched *s);
-/* Puts a process into its run queue unless it is there or running (then it is re-queued after its slice). A thread that
- * is not the scheduler calls plat_wake afterwards. */
+/* Puts a process into a run queue unless it is there or running (then it is re-queued after its slice), and wakes a
+ * scheduler for it. Called on a scheduler, or on the thread that starts the machine. */
 void sched_ready(Proc *p);
+/* For a process that waits and has nothing to do: keeps every scheduler from running it until sched_unclaim(). False: it
+ * runs or is about to. */
+bool sched_claim(Proc *p);
+void sched_unclaim(Proc *p);
 size_t sched_run_queue_length(void);
 /* fresh reference numbers / unique integers */
 void sched_new_ref_numbers(Sched *s, uint64_t *n01, uint64_t *n2);

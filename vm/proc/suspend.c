@@ -9,16 +9,13 @@ void suspend_add(Proc *p, Proc *target)
 {
     uint64_t *count = idmap_find(p->suspends, target->id);
     idmap_put(&p->suspends, target->id, count ? *count + 1 : 1);
-    if (target->suspend_count++ == 0) {
-        __atomic_fetch_or(&target->state, PS_SUSPENDED, __ATOMIC_RELEASE);
-    }
+    __atomic_fetch_add(&target->suspend_count, 1, __ATOMIC_RELEASE);
 }
 
 static void suspend_drop(Term pid, uint64_t count)
 {
     Proc *target = proc_lookup(pid);
-    if (target && (target->suspend_count -= (uint32_t)count) == 0) {
-        __atomic_fetch_and(&target->state, ~(uint32_t)PS_SUSPENDED, __ATOMIC_RELEASE);
+    if (target && __atomic_sub_fetch(&target->suspend_count, (uint32_t)count, __ATOMIC_RELEASE) == 0) {
         sched_ready(target);
     }
 }

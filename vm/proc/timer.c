@@ -4,11 +4,17 @@
  * above has 64 slots, each as wide as the whole level below. When the clock enters a slot of an upper level its timers move
  * down. Starting and stopping cost O(1); bit maps say which slots are in use, so sleeping and skipping empty time
  * need no walk. Timers due further away than the wheel reaches (49 days) go round its top level again.
+ *
+ * Each scheduler runs its own wheel, but a process may have moved since it started a timer, and anyone may cancel a message
+ * timer: so a wheel has a lock. A timer stays in the wheel it was started in; the number of a timer's reference says which
+ * (ref_new_id). A receive timeout belongs to its process and is freed by it; the wheel only takes it out when it
+ * fires. A message timer belongs to the wheel. The timers aimed at a process form a list under that process's lock.
  */
 #include "vm/proc/timer.h"
 
 #include "vm/proc/clock.h"
 #include "vm/proc/idmap.h"
+#include "vm/proc/monitor.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/port.h"
 #include "vm/proc/registry.h"
@@ -23,6 +29,9 @@ struct Timer {
     int64_t tick;
     uint64_t id;  /* of its reference; 0: a receive timeout */
     Proc *owner;  /* receive timeout: whose */
+    Proc *to;     /* message timer to a live pid: in whose list it is */
+    struct TimerWheel *wheel;
+    bool in_wheel;
     Term target;
     Term message;
     HeapFrag *frag;
@@ -30,6 +39,7 @@ struct Timer {
 };
 
 typedef struct TimerWheel {
+    SpinLock lock;
     int64_t now; /* all ticks up to this one have been run */
     size_t count;
     IdMap *by_id;
@@ -96,21 +106,47 @@ static void wheel_unlink(TimerWheel *w, Timer *t)
 static void timer_add(TimerWheel *w, Timer *t)
 {
     w->count++;
+    t->wheel = w;
+    t->in_wheel = true;
     wheel_insert(w, t);
+}
+
+/* Not when the process has ended meanwhile: then nobody would take it out. */
+static void list_link(Timer *t, Proc *to)
+{
+    spin_lock(&to->timers_lock);
+    if (!to->timers_closed) {
+        t->to = to;
+        t->proc_next = to->timers;
+        t->proc_link = &to->timers;
+        if (t->proc_next) {
+            t->proc_next->proc_link = &t->proc_next;
+        }
+        to->timers = t;
+    }
+    spin_unlock(&to->timers_lock);
+}
+
+static void list_unlink(Timer *t)
+{
+    spin_lock(&t->to->timers_lock);
+    *t->proc_link = t->proc_next;
+    if (t->proc_next) {
+        t->proc_next->proc_link = t->proc_link;
+    }
+    spin_unlock(&t->to->timers_lock);
 }
 
 static void timer_drop(TimerWheel *w, Timer *t)
 {
     w->count--;
     wheel_unlink(w, t);
+    t->in_wheel = false;
     if (t->id) {
         idmap_delete(&w->by_id, t->id, NULL);
     }
-    if (t->proc_link) {
-        *t->proc_link = t->proc_next;
-        if (t->proc_next) {
-            t->proc_next->proc_link = t->proc_link;
-        }
+    if (t->to) {
+        list_unlink(t);
     }
 }
 
@@ -138,18 +174,25 @@ void timer_set_receive(Proc *p, uint64_t ms)
     t->owner = p;
     t->tick = tick_of(clock_uptime_ns() + (int64_t)ms * NS_PER_TICK);
     p->recv_timer = t;
+    spin_lock(&p->sched->timers->lock);
     timer_add(p->sched->timers, t);
+    spin_unlock(&p->sched->timers->lock);
 }
 
 void timer_cancel_receive(Proc *p)
 {
     Timer *t = p->recv_timer;
     if (t) {
+        TimerWheel *w = t->wheel;
         p->recv_timer = NULL;
-        timer_drop(p->sched->timers, t);
+        spin_lock(&w->lock);
+        if (t->in_wheel) {
+            timer_drop(w, t);
+        }
+        spin_unlock(&w->lock);
         timer_free(t);
+        __atomic_fetch_and(&p->state, ~(uint32_t)PS_TIMEOUT, __ATOMIC_RELAXED);
     }
-    p->flags &= ~PF_TIMEOUT;
 }
 
 /* --- message timers ---------------------------------------------------------------------------------- */
@@ -161,41 +204,56 @@ void timer_start_message(Sched *s, int64_t due_ns, Term target, uint64_t id, Ter
     t->target = target;
     t->message = message;
     t->frag = frag;
+    TimerWheel *w = s->timers;
+    spin_lock(&w->lock);
     Proc *to = proc_lookup(target);
     if (to) {
-        t->proc_next = to->timers;
-        t->proc_link = &to->timers;
-        if (t->proc_next) {
-            t->proc_next->proc_link = &t->proc_next;
-        }
-        to->timers = t;
+        list_link(t, to);
     }
-    idmap_put(&s->timers->by_id, id, (uintptr_t)t);
-    timer_add(s->timers, t);
+    idmap_put(&w->by_id, id, (uintptr_t)t);
+    timer_add(w, t);
+    spin_unlock(&w->lock);
 }
 
-static Timer *timer_find(const Sched *s, uint64_t id)
+/* Under the wheel's lock. */
+static Timer *timer_find(const TimerWheel *w, uint64_t id)
 {
-    uint64_t *place = id ? idmap_find(s->timers->by_id, id) : NULL;
+    uint64_t *place = id ? idmap_find(w->by_id, id) : NULL;
     return place ? (Timer *)(uintptr_t)*place : NULL;
 }
 
-int64_t timer_read(Sched *s, uint64_t id)
+static int64_t timer_left_ms(const Timer *t)
 {
-    const Timer *t = timer_find(s, id);
-    if (!t) {
-        return -1;
-    }
     int64_t left = t->tick * NS_PER_TICK - clock_uptime_ns();
     return left > 0 ? left / NS_PER_TICK : 0;
 }
 
-int64_t timer_cancel(Sched *s, uint64_t id)
+static TimerWheel *wheel_of(uint64_t id)
 {
-    int64_t left = timer_read(s, id);
-    if (left >= 0) {
-        Timer *t = timer_find(s, id);
-        timer_drop(s->timers, t);
+    return sched_get(ref_id_scheduler(id))->timers;
+}
+
+int64_t timer_read(uint64_t id)
+{
+    TimerWheel *w = wheel_of(id);
+    spin_lock(&w->lock);
+    const Timer *t = timer_find(w, id);
+    int64_t left = t ? timer_left_ms(t) : -1;
+    spin_unlock(&w->lock);
+    return left;
+}
+
+int64_t timer_cancel(uint64_t id)
+{
+    TimerWheel *w = wheel_of(id);
+    spin_lock(&w->lock);
+    Timer *t = timer_find(w, id);
+    int64_t left = t ? timer_left_ms(t) : -1;
+    if (t) {
+        timer_drop(w, t);
+    }
+    spin_unlock(&w->lock);
+    if (t) {
         timer_free(t);
     }
     return left;
@@ -204,10 +262,16 @@ int64_t timer_cancel(Sched *s, uint64_t id)
 void timer_owner_exit(Proc *p)
 {
     timer_cancel_receive(p);
-    while (p->timers) {
-        Timer *t = p->timers;
-        timer_drop(p->sched->timers, t);
-        timer_free(t);
+    for (;;) {
+        /* The list's lock is taken inside the wheels', so the wheel's is not to be had here: only the id is taken along. */
+        spin_lock(&p->timers_lock);
+        uint64_t id = p->timers ? p->timers->id : 0;
+        p->timers_closed = !id;
+        spin_unlock(&p->timers_lock);
+        if (!id) {
+            return;
+        }
+        timer_cancel(id);
     }
 }
 
@@ -217,27 +281,35 @@ size_t timer_count(const Sched *s)
 }
 
 /* --- running --------------------------------------------------------------------------------------- */
-static void timer_fire(TimerWheel *w, Timer *t)
+static void timer_fire(TimerWheel *w, Timer *t, Timer ***fired)
 {
     timer_drop(w, t);
     if (t->owner) {
-        t->owner->recv_timer = NULL;
-        t->owner->flags |= PF_TIMEOUT;
+        /* Still under the lock: the owner's end waits for it. */
+        __atomic_fetch_or(&t->owner->state, PS_TIMEOUT, __ATOMIC_RELEASE);
         sched_ready(t->owner);
     } else {
-        Term to = is_atom(t->target) ? registry_find(t->target) : t->target;
-        if (is_local_pid(to)) {
-            msg_send_frag(to, t->message, t->frag);
-            t->frag = NULL;
-        } else if (is_local_port(to)) {
-            port_receive_message(NULL, to, t->message);
-        }
+        t->next = NULL;
+        **fired = t;
+        *fired = &t->next;
+    }
+}
+
+/* What message timers do, outside of the lock. */
+static void timer_deliver(Timer *t)
+{
+    Term to = is_atom(t->target) ? registry_find(t->target) : t->target;
+    if (is_local_pid(to)) {
+        msg_send_frag(to, t->message, t->frag);
+        t->frag = NULL;
+    } else if (is_local_port(to)) {
+        port_receive_message(NULL, to, t->message);
     }
     timer_free(t);
 }
 
 /* Lists grow at the front; timers of one tick fire in the order they were started. */
-static void wheel_fire(TimerWheel *w, uint32_t slot)
+static void wheel_fire(TimerWheel *w, uint32_t slot, Timer ***fired)
 {
     while (w->slot[slot]) {
         Timer *last = w->slot[slot];
@@ -248,7 +320,7 @@ static void wheel_fire(TimerWheel *w, uint32_t slot)
             Timer *before = last->link == &w->slot[slot]
                                 ? NULL
                                 : (Timer *)(void *)((char *)last->link - offsetof(Timer, next));
-            timer_fire(w, last);
+            timer_fire(w, last, fired);
             last = before;
         }
     }
@@ -298,9 +370,9 @@ static int64_t wheel_next_near(const TimerWheel *w)
     return block + NEAR_SLOTS;
 }
 
-static void wheel_advance(TimerWheel *w, int64_t target)
+static void wheel_advance(TimerWheel *w, int64_t target, Timer ***fired)
 {
-    wheel_fire(w, DUE_SLOT);
+    wheel_fire(w, DUE_SLOT, fired);
     while (w->now < target) {
         int64_t next = w->count ? wheel_next_near(w) : target;
         if (next > target) {
@@ -311,8 +383,8 @@ static void wheel_advance(TimerWheel *w, int64_t target)
         if ((next & (NEAR_SLOTS - 1)) == 0) {
             wheel_enter_far_slots(w);
         }
-        wheel_fire(w, (uint32_t)(next & (NEAR_SLOTS - 1)));
-        wheel_fire(w, DUE_SLOT);
+        wheel_fire(w, (uint32_t)(next & (NEAR_SLOTS - 1)), fired);
+        wheel_fire(w, DUE_SLOT, fired);
     }
 }
 
@@ -360,8 +432,16 @@ static int64_t wheel_next(const TimerWheel *w)
 int64_t timer_run(Sched *s, int64_t now_ns)
 {
     TimerWheel *w = s->timers;
-    wheel_advance(w, now_ns / NS_PER_TICK);
+    Timer *first = NULL, **fired = &first;
+    spin_lock(&w->lock);
+    wheel_advance(w, now_ns / NS_PER_TICK, &fired);
     int64_t next = wheel_next(w);
+    spin_unlock(&w->lock);
+    while (first) {
+        Timer *t = first;
+        first = t->next;
+        timer_deliver(t);
+    }
     if (next < 0) {
         return -1;
     }

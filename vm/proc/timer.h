@@ -5,7 +5,7 @@
 #include "vm/proc/sched.h"
 
 typedef struct Timer Timer;
-/* Receive timeout for the running process: sets PF_TIMEOUT and makes it ready after `ms`. Keeps one already running. */
+/* Receive timeout for the running process: sets PS_TIMEOUT and makes it ready after `ms`. Keeps one already running. */
 void timer_set_receive(Proc *p, uint64_t ms);
 void timer_cancel_receive(Proc *p);
 /* Fires what is due. Returns nanoseconds until the next one, -1 when there is none. now_ns: clock_uptime_ns(). */
@@ -13,11 +13,11 @@ int64_t timer_run(Sched *s, int64_t now_ns);
 void timer_init(Sched *s);
 
 /* A timer that sends `message` (in frag, taken) to a pid or registered name when clock_uptime_ns() >= due_ns.
- * `id` is the timer reference's. A pid's timers end with it. */
+ * `id` is the timer reference's, made by ref_new_id(s). A pid's timers end with it. */
 void timer_start_message(Sched *s, int64_t due_ns, Term target, uint64_t id, Term message, HeapFrag *frag);
 /* Milliseconds left of the timer with that reference, -1 when there is none. */
-int64_t timer_read(Sched *s, uint64_t id);
-int64_t timer_cancel(Sched *s, uint64_t id);
+int64_t timer_read(uint64_t id);
+int64_t timer_cancel(uint64_t id);
 /* p ends: no timer refers to it any more. */
 void timer_owner_exit(Proc *p);
 size_t timer_count(const Sched *s);

@@ -6,6 +6,7 @@
 #include "vm/term/atom.h"
 
 #include "vm/heap/heap.h"
+#include "vm/lock.h"
 #include "vm/vm.h"
 
 enum { CHUNK_SHIFT = 10, CHUNK_SIZE = 1 << CHUNK_SHIFT, TEXT_BLOCK = 32 * 1024 };
@@ -18,7 +19,7 @@ typedef struct AtomEntry {
 } AtomEntry;
 
 static struct {
-    uint32_t lock;
+    SpinLock lock;
     size_t count;  /* atomic */
     size_t limit;
     AtomEntry **chunks; /* limit / CHUNK_SIZE pointers */
@@ -144,18 +145,6 @@ static Term atom_insert(const uint8_t *s, size_t n, int chars)
     return make_atom(ix);
 }
 
-static void atom_lock(void)
-{
-    while (__atomic_exchange_n(&atoms.lock, 1, __ATOMIC_ACQUIRE)) {
-        __builtin_ia32_pause();
-    }
-}
-
-static void atom_unlock(void)
-{
-    __atomic_store_n(&atoms.lock, 0, __ATOMIC_RELEASE);
-}
-
 void atom_init(size_t limit)
 {
     atoms.limit = limit < 8192 ? 8192 : limit;
@@ -177,9 +166,9 @@ Term atom_put(const uint8_t *utf8, size_t bytes)
     if (chars < 0 || chars > ATOM_MAX_CHARS) {
         return NONVALUE;
     }
-    atom_lock();
+    spin_lock(&atoms.lock);
     Term t = atom_insert(utf8, bytes, chars);
-    atom_unlock();
+    spin_unlock(&atoms.lock);
     return t;
 }
 
@@ -211,9 +200,9 @@ Term atom_find(const uint8_t *utf8, size_t bytes)
     if (bytes > ATOM_MAX_BYTES) {
         return NONVALUE;
     }
-    atom_lock();
+    spin_lock(&atoms.lock);
     uint32_t found = atoms.index[index_slot(utf8, bytes, atom_hash_text(utf8, bytes))];
-    atom_unlock();
+    spin_unlock(&atoms.lock);
     return found ? make_atom(found - 1) : NONVALUE;
 }
 
