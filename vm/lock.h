@@ -21,7 +21,7 @@ typedef struct RwLock {
 
 enum { LOCK_SPINS = 200 };
 
-static inline void cpu_pause(void)
+static inline void core_pause(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -31,7 +31,7 @@ static inline void cpu_pause(void)
 static inline void lock_pause(unsigned *spins)
 {
     if (++*spins < LOCK_SPINS) {
-        cpu_pause();
+        core_pause();
     } else {
         plat_relax();
     }

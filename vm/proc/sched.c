@@ -407,7 +407,7 @@ static Proc *sched_spin(Sched *s)
             return p;
         }
         for (unsigned k = 0; k < SPINS_PER_LOOK; k++) {
-            cpu_pause();
+            core_pause();
         }
     }
     return NULL;
