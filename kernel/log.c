@@ -93,6 +93,14 @@ void log_stamp_early(uint64_t zero_tsc)
     kernel_log.early_count = 0;
 }
 
+void log_show(void)
+{
+    uint64_t kept = kernel_log.total < LOG_RING_BYTES ? kernel_log.total : LOG_RING_BYTES;
+    for (uint64_t at = kernel_log.total - kept; at < kernel_log.total; at++) {
+        screen_write(&kernel_log.ring[at % LOG_RING_BYTES], 1);
+    }
+}
+
 void log_flush(void) { serial_flush(); }
 
 size_t log_copy(char *buf, size_t cap)

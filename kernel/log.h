@@ -15,6 +15,8 @@ void klog_raw(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_write(const char *text, size_t n);
 /* Writes the lines held so far: by clock_start, and by a panic before that. zero_tsc: the counter at hand-over. */
 void log_stamp_early(uint64_t zero_tsc);
+/* Writes what the ring holds to the screen: when that becomes usable. */
+void log_show(void);
 /* Waits until the serial line has sent everything. */
 void log_flush(void);
 /* The oldest kept bytes first; returns how many were copied. */

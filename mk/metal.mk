@@ -84,15 +84,16 @@ ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam
 
 # mk/os.mk comes later, so its lists are expanded when the rules run.
 .SECONDEXPANSION:
-$(METAL)/bundle.list: mk/metal.mk $$(OS_BEAMS) $$(OS_APP_FILES)
+$(METAL)/bundle.list: mk/metal.mk $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES)
 	@mkdir -p $(@D)
 	@{ for m in $(PRELOADED); do echo "erts/ebin/$$m.beam=$(ERTS_EBIN)$$m.beam"; done; \
 	   for m in $(BOOT_LOADED); do echo "erts/boot/$$m.beam=$(ERTS_EBIN)$$m.beam"; done; \
 	   echo "erts/ebin/prim_file.beam=build/os/loom_prim/ebin/prim_file.beam"; \
 	   for d in $(OTP_DIRS); do echo "lib/$${d##*/}/ebin=$$d/ebin"; done; \
 	   for f in $(filter-out %/prim_file.beam,$(OS_BEAMS)) $(OS_APP_FILES); do echo "$${f#build/}=$$f"; done; \
+	   for f in os/*/home/*; do echo "home/$${f##*/}=$$f"; done; \
 	   echo "bin/loom.boot=build/os/loom.boot"; echo "bin/hello.boot=build/os/hello.boot"; } > $@
-build/boot.pak: $(METAL)/mkpak $(METAL)/bundle.list $$(OS_BEAMS) $$(OS_APP_FILES) build/os/loom.boot build/os/hello.boot
+build/boot.pak: $(METAL)/mkpak $(METAL)/bundle.list $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES) build/os/loom.boot build/os/hello.boot
 	$(METAL)/mkpak -o $@ -l $(METAL)/bundle.list
 CMDLINE ?=
 build/loom.img: build/BOOTX64.EFI build/kernel.elf build/boot.pak tools/mkimg

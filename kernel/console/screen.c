@@ -10,8 +10,10 @@
 #include "kernel/log.h"
 #include "kernel/mm/heap.h"
 
-enum { SPLASH_ROWS = 7, THREAD = 16, TITLE_SCALE = 3, TAB_STOP = 8 };
-enum { INK = 0xd8dee4, GROUND = 0x10141a, WARP = 0x1f6f78, WEFT = 0xc98a3a, SHADE = 0x0a0d11 };
+enum { BAND_ROWS = 6, TOP_ROWS = BAND_ROWS + 1, MARGIN_COLUMNS = 2, BOTTOM_ROWS = 1, TITLE_SCALE = 3, TAB_STOP = 8 };
+enum { THREAD = 16, THREAD_EDGE = 2, THREAD_SHADOW = 3, TILE = 2 * THREAD };
+enum { INK = 0xd8dee9, DIM = 0x7f8b99, ALARM = 0xf0b6a0, GROUND = 0x10141a };
+enum { WARP = 0x2a8c8f, WEFT = 0xd08f3f, GAP = 0x0a0d11 };
 #define TITLE "LOOM OS v0.1.0"
 
 typedef struct Cell {
@@ -25,18 +27,34 @@ static struct Screen {
     uint8_t red_shift, green_shift, blue_shift;
     unsigned columns, rows;
     Cell *cells;
-    unsigned top;         /* first row of the log */
-    unsigned column, row; /* log cursor */
+    ScreenBox text;
+    unsigned column, row; /* cursor, within text */
+    uint32_t ink;         /* of the log */
     bool owned;
 } screen;
 
 bool screen_exists(void) { return screen.pixels != NULL; }
-unsigned screen_width(void) { return screen.width; }
-unsigned screen_height(void) { return screen.height; }
-unsigned screen_columns(void) { return screen.columns; }
-unsigned screen_rows(void) { return screen.rows; }
-unsigned screen_first_row(void) { return screen.top; }
+ScreenBox screen_whole(void) { return (ScreenBox){0, 0, screen.columns, screen.rows}; }
+ScreenBox screen_text(void) { return screen.text; }
 void screen_set_owned(bool owned) { screen.owned = owned; }
+
+void screen_take_back(void)
+{
+    screen.owned = false;
+    screen.ink = ALARM;
+}
+
+void screen_cursor(unsigned *column, unsigned *row)
+{
+    *column = screen.column;
+    *row = screen.row;
+}
+
+void screen_set_cursor(unsigned column, unsigned row)
+{
+    screen.column = column < screen.text.columns ? column : 0;
+    screen.row = row < screen.text.rows ? row : 0;
+}
 
 static uint32_t pixel_of(uint32_t rgb)
 {
@@ -72,7 +90,13 @@ void screen_fill(int64_t x, int64_t y, int64_t width, int64_t height, uint32_t r
     int64_t top = clamp(y, screen.height), bottom = clamp(y + height, screen.height);
     for (int64_t row = top; row < bottom; row++) {
         volatile uint32_t *line = screen.pixels + (uint64_t)row * screen.pitch;
-        for (int64_t column = left; column < right; column++) {
+        int64_t column = left;
+        if (((uint64_t)(line + column) & 7) == 0) { /* two at a time: frame buffers are slow */
+            for (; column + 1 < right; column += 2) {
+                *(volatile uint64_t *)(line + column) = (uint64_t)pixel << 32 | pixel;
+            }
+        }
+        for (; column < right; column++) {
             line[column] = pixel;
         }
     }
@@ -127,16 +151,16 @@ static void set_cell(unsigned column, unsigned row, Cell cell)
     }
 }
 
-void screen_scroll(unsigned top, unsigned bottom, int lines, uint32_t bg)
+void screen_scroll(ScreenBox box, int lines, uint32_t bg)
 {
-    bottom = bottom < screen.rows ? bottom : screen.rows;
-    int64_t first = top, last = (int64_t)bottom - 1;
+    int64_t first = box.row, last = (int64_t)box.row + box.rows - 1;
+    last = last < screen.rows ? last : (int64_t)screen.rows - 1;
     bool up = lines > 0;
     for (int64_t i = first; i <= last; i++) {
         int64_t row = up ? i : last - (i - first); /* in the order that reads a row before it is overwritten */
         int64_t from = row + lines;
         bool blank = from < first || from > last;
-        for (unsigned column = 0; column < screen.columns; column++) {
+        for (unsigned column = box.column; column < box.column + box.columns && column < screen.columns; column++) {
             Cell cell = {' ', bg, bg, false};
             if (!blank) {
                 cell = screen.cells[(uint64_t)from * screen.columns + column];
@@ -149,10 +173,10 @@ void screen_scroll(unsigned top, unsigned bottom, int lines, uint32_t bg)
 static void new_line(void)
 {
     screen.column = 0;
-    if (screen.row + 1 < screen.rows) {
+    if (screen.row + 1 < screen.text.rows) {
         screen.row++;
     } else {
-        screen_scroll(screen.top, screen.rows, 1, GROUND);
+        screen_scroll(screen.text, 1, GROUND);
     }
 }
 
@@ -170,28 +194,58 @@ void screen_write(const char *text, size_t n)
         } else if (c == '\t') {
             screen.column = (screen.column / TAB_STOP + 1) * TAB_STOP;
         } else if (c >= ' ') {
-            if (screen.column >= screen.columns) {
+            if (screen.column >= screen.text.columns) {
                 new_line();
             }
-            screen_char(screen.column++, screen.row, c < 0x7f ? c : '?', INK, GROUND);
+            screen_char(screen.text.column + screen.column++, screen.text.row + screen.row, c < 0x7f ? c : '?', screen.ink,
+                        GROUND);
         }
     }
 }
 
+static uint32_t darker(uint32_t rgb, unsigned percent)
+{
+    uint32_t keep = 100 - percent;
+    return ((rgb >> 16 & 255) * keep / 100) << 16 | ((rgb >> 8 & 255) * keep / 100) << 8 | (rgb & 255) * keep / 100;
+}
+
+/* A thread is round: bright along its middle, and dark where it dips under the next one. `across` and `along` count within
+ * the crossing. */
+static uint32_t thread_colour(uint32_t rgb, unsigned across, unsigned along, bool on_top)
+{
+    unsigned off = across < THREAD / 2 ? THREAD / 2 - 1 - across : across - THREAD / 2;
+    unsigned shade = off * 6;
+    if (!on_top) {
+        shade += 18;
+        shade += along < THREAD_SHADOW || along >= THREAD - THREAD_SHADOW ? 22 : 0;
+    }
+    return darker(rgb, shade);
+}
+
+static bool in_thread(unsigned across) { return across >= THREAD_EDGE && across < THREAD - THREAD_EDGE; }
+
 /* Warp threads run down, weft threads run across, and take turns lying on top: the weave that gives the system its name. */
+static uint32_t weave_colour(unsigned x, unsigned y)
+{
+    unsigned column = x % THREAD, row = y % THREAD;
+    bool warp_on_top = (x / THREAD + y / THREAD) % 2 == 0, warp = in_thread(column), weft = in_thread(row);
+    if (warp && (warp_on_top || !weft)) {
+        return thread_colour(WARP, column, row, warp_on_top);
+    }
+    return weft ? thread_colour(WEFT, row, column, !warp_on_top) : GAP;
+}
+
+/* The pattern repeats, so it is computed once. */
 static void draw_weave(unsigned height)
 {
-    screen_fill(0, 0, screen.width, height, SHADE);
-    for (unsigned y = 0; y < height; y += THREAD) {
-        for (unsigned x = 0; x < screen.width; x += THREAD) {
-            bool warp_on_top = (x / THREAD + y / THREAD) % 2 == 0;
-            if (warp_on_top) {
-                screen_fill(x, y + 3, THREAD, THREAD - 6, WEFT);
-                screen_fill(x + 3, y, THREAD - 6, THREAD, WARP);
-            } else {
-                screen_fill(x + 3, y, THREAD - 6, THREAD, WARP);
-                screen_fill(x, y + 3, THREAD, THREAD - 6, WEFT);
-            }
+    uint32_t tile[TILE][TILE];
+    for (unsigned i = 0; i < TILE * TILE; i++) {
+        tile[i / TILE][i % TILE] = pixel_of(weave_colour(i % TILE, i / TILE));
+    }
+    for (unsigned y = 0; y < height; y++) {
+        volatile uint32_t *line = screen.pixels + (uint64_t)y * screen.pitch;
+        for (unsigned x = 0; x < screen.width; x++) {
+            line[x] = tile[y % TILE][x % TILE];
         }
     }
 }
@@ -199,8 +253,11 @@ static void draw_weave(unsigned height)
 static void draw_title(unsigned height)
 {
     unsigned count = sizeof TITLE - 1, cell = FONT_WIDTH * TITLE_SCALE;
-    unsigned x = (screen.width - count * cell) / 2, y = (height - FONT_HEIGHT * TITLE_SCALE) / 2;
-    screen_fill(x - cell, y - 6, (count + 2) * cell, FONT_HEIGHT * TITLE_SCALE + 12, GROUND);
+    unsigned plate = (count * cell / THREAD + 4) / 2 * 2 * THREAD; /* whole threads, so that none is cut along */
+    unsigned left = (screen.width - plate) / 2 / THREAD * THREAD;
+    unsigned x = left + (plate - count * cell) / 2;
+    unsigned y = (height - FONT_HEIGHT * TITLE_SCALE) / 2 + TITLE_SCALE; /* capitals stand in the upper part of their cells */
+    screen_fill(left, THREAD, plate, height - 2 * THREAD, GROUND);
     for (unsigned i = 0; i < count; i++, x += cell) {
         uint8_t rows[FONT_HEIGHT];
         font_glyph((uint8_t)TITLE[i], rows);
@@ -216,12 +273,14 @@ static void draw_title(unsigned height)
 static void draw_splash(void)
 {
     screen_fill(0, 0, screen.width, screen.height, GROUND);
-    if (screen.rows < SPLASH_ROWS * 2 || screen.width < (sizeof TITLE + 2) * FONT_WIDTH * TITLE_SCALE) {
+    screen.text = screen_whole();
+    if (screen.rows < TOP_ROWS * 2 || screen.width < (sizeof TITLE + 6) * FONT_WIDTH * TITLE_SCALE) {
         return; /* too small for more than text */
     }
-    draw_weave((SPLASH_ROWS - 1) * FONT_HEIGHT);
-    draw_title((SPLASH_ROWS - 1) * FONT_HEIGHT);
-    screen.top = screen.row = SPLASH_ROWS;
+    draw_weave(BAND_ROWS * FONT_HEIGHT);
+    draw_title(BAND_ROWS * FONT_HEIGHT);
+    screen.text = (ScreenBox){MARGIN_COLUMNS, TOP_ROWS, screen.columns - 2 * MARGIN_COLUMNS,
+                              screen.rows - TOP_ROWS - BOTTOM_ROWS};
 }
 
 void screen_init(const BootFrameBuffer *fb)
@@ -245,7 +304,9 @@ void screen_init(const BootFrameBuffer *fb)
     screen.blue_shift = fb->blue_shift;
     screen.columns = columns;
     screen.rows = rows;
+    screen.ink = DIM;
     screen.pixels = pixels;
     draw_splash();
+    log_show();
     klog("screen: %ux%u pixels, %ux%u characters", screen.width, screen.height, columns, rows);
 }

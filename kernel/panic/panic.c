@@ -8,6 +8,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/trap.h"
+#include "kernel/console/screen.h"
 #include "kernel/log.h"
 #include "kernel/mm/area.h"
 #include "kernel/panic/symbols.h"
@@ -44,6 +45,7 @@ static void panic_begin(void)
     if (panic_state.depth++ > 1) {
         panic_end();
     }
+    screen_take_back();
     log_stamp_early(0);
 }
 

@@ -72,7 +72,6 @@ static bool spec_parse(Term spec, Cap *wish, int *how)
 {
     if (spec == A_framebuffer) {
         wish->kind = CAP_FRAMEBUFFER;
-        wish->base = screen_first_row();
         return true;
     }
     if (spec == A_msi) {
@@ -91,6 +90,7 @@ static bool spec_parse(Term spec, Cap *wish, int *how)
         }
         if (e[0] == A_framebuffer) {
             wish->kind = CAP_FRAMEBUFFER;
+            wish->whole = true;
             return e[1] == A_whole;
         }
         wish->kind = CAP_DMA;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Natives of loom_hw for the frame buffer: thin, because kernel/console/screen.c cuts off what lies outside the screen. A
- * capability may begin below the splash: its coordinates count from there, and nothing is drawn above.
+ * capability may be for the text part only: its coordinates count from there, and nothing is drawn above or left of it.
  */
 #include "gen/natives_metal.h"
 #include "kernel/console/font.h"
@@ -14,11 +14,11 @@
 
 enum { PIXELS_PER_REDUCTION = 256, COORDINATE_MAX = 1 << 20 };
 
-/* The screen that p may draw on: *row is its first text row. */
-static bool has_screen(Proc *p, Term t, int64_t *row)
+/* The part of the screen that p may draw on. */
+static bool has_screen(Proc *p, Term t, ScreenBox *box)
 {
     const Cap *cap = cap_of(p, t, CAP_FRAMEBUFFER);
-    *row = cap != NULL ? (int64_t)cap->base : 0;
+    *box = cap != NULL && cap->whole ? screen_whole() : screen_text();
     return cap != NULL;
 }
 
@@ -42,59 +42,87 @@ static bool colour(Term t, uint32_t *rgb)
 
 NATIVE(native_loom_hw_fb_info)
 {
-    int64_t first;
-    if (!has_screen(p, a[0], &first)) {
+    ScreenBox box;
+    unsigned column, row;
+    if (!has_screen(p, a[0], &box)) {
         return p_badarg(p);
     }
-    const Term kv[] = {A_width, make_small(screen_width()), A_height, make_small(screen_height() - first * FONT_HEIGHT),
-                       A_columns, make_small(screen_columns()), A_rows, make_small(screen_rows() - first),
-                       A_cell_width, make_small(FONT_WIDTH), A_cell_height, make_small(FONT_HEIGHT)};
-    return map_from_pairs(p, kv, 6);
+    screen_cursor(&column, &row);
+    const Term kv[] = {A_width, make_small(box.columns * FONT_WIDTH), A_height, make_small(box.rows * FONT_HEIGHT),
+                       A_columns, make_small(box.columns), A_rows, make_small(box.rows),
+                       A_cell_width, make_small(FONT_WIDTH), A_cell_height, make_small(FONT_HEIGHT),
+                       A_cursor, heap_tuple2(p, make_small(column), make_small(row))};
+    return map_from_pairs(p, kv, 7);
+}
+
+NATIVE(native_loom_hw_fb_cursor)
+{
+    int64_t v[2];
+    ScreenBox box;
+    if (!has_screen(p, a[0], &box) || !numbers(a + 1, 2, v) || v[0] < 0 || v[1] < 0) {
+        return p_badarg(p);
+    }
+    screen_set_cursor((unsigned)v[0], (unsigned)v[1]);
+    return A_ok;
+}
+
+/* Cuts [*at, *at + *size) to [0, limit). */
+static void cut(int64_t *at, int64_t *size, int64_t limit)
+{
+    int64_t end = *at + *size < limit ? *at + *size : limit;
+    *at = *at < 0 ? 0 : *at;
+    *size = end > *at ? end - *at : 0;
 }
 
 NATIVE(native_loom_hw_fb_fill)
 {
-    int64_t v[4], first;
+    int64_t v[4];
+    ScreenBox box;
     uint32_t rgb;
-    if (!has_screen(p, a[0], &first) || !numbers(a + 1, 4, v) || !colour(a[5], &rgb)) {
+    if (!has_screen(p, a[0], &box) || !numbers(a + 1, 4, v) || !colour(a[5], &rgb)) {
         return p_badarg(p);
     }
-    int64_t above = v[1] < 0 ? -v[1] : 0;
-    screen_fill(v[0], v[1] + above + first * FONT_HEIGHT, v[2], v[3] - above, rgb);
-    int64_t width = v[2] < screen_width() ? v[2] : screen_width(), height = v[3] < screen_height() ? v[3] : screen_height();
-    p_charge(p, width > 0 && height > 0 ? (intptr_t)(width * height / PIXELS_PER_REDUCTION) : 1);
+    cut(&v[0], &v[2], (int64_t)box.columns * FONT_WIDTH);
+    cut(&v[1], &v[3], (int64_t)box.rows * FONT_HEIGHT);
+    screen_fill(v[0] + box.column * FONT_WIDTH, v[1] + box.row * FONT_HEIGHT, v[2], v[3], rgb);
+    p_charge(p, (intptr_t)(v[2] * v[3] / PIXELS_PER_REDUCTION));
     return A_ok;
 }
 
+/* Row by row, because what lies outside the part is cut off on either side. */
 NATIVE(native_loom_hw_fb_write)
 {
-    int64_t v[3], first;
+    int64_t v[3];
+    ScreenBox box;
     const uint8_t *pixels;
     size_t n;
-    if (!has_screen(p, a[0], &first) || !numbers(a + 1, 3, v) || v[2] <= 0 || !is_binary(a[4]) ||
+    if (!has_screen(p, a[0], &box) || !numbers(a + 1, 3, v) || v[2] <= 0 || !is_binary(a[4]) ||
         !binary_bytes(p, a[4], &pixels, &n) || n % 4 != 0) {
         return p_badarg(p);
     }
     p_charge(p, (intptr_t)(n / 4 / PIXELS_PER_REDUCTION));
-    if (v[1] < 0) { /* skip the rows above */
-        size_t skip = (size_t)(-v[1] * v[2] * 4);
-        pixels += skip < n ? skip : n;
-        n -= skip < n ? skip : n;
-        v[1] = 0;
+    for (int64_t y = v[1], left = (int64_t)(n / 4); left > 0; y++, left -= v[2], pixels += v[2] * 4) {
+        int64_t x = v[0], width = left < v[2] ? left : v[2], row = y, height = 1;
+        cut(&x, &width, (int64_t)box.columns * FONT_WIDTH);
+        cut(&row, &height, (int64_t)box.rows * FONT_HEIGHT);
+        if (height > 0 && width > 0) {
+            screen_pixels(x + box.column * FONT_WIDTH, y + box.row * FONT_HEIGHT, width, pixels + (x - v[0]) * 4,
+                          (size_t)width * 4);
+        }
     }
-    screen_pixels(v[0], v[1] + first * FONT_HEIGHT, v[2], pixels, n);
     return A_ok;
 }
 
 typedef struct TextRun {
-    int64_t column, row;
+    ScreenBox box;
+    int64_t column, row; /* within the box */
     uint32_t fg, bg;
 } TextRun;
 
 static void put(TextRun *run, uint32_t code)
 {
-    if (run->column >= 0 && run->row >= 0) {
-        screen_char((unsigned)run->column, (unsigned)run->row, code, run->fg, run->bg);
+    if (run->column >= 0 && run->row >= 0 && run->column < run->box.columns && run->row < run->box.rows) {
+        screen_char((unsigned)run->column + run->box.column, (unsigned)run->row + run->box.row, code, run->fg, run->bg);
     }
     run->column++;
 }
@@ -128,13 +156,13 @@ static bool text_binary(TextRun *run, const uint8_t *bytes, size_t n)
 
 NATIVE(native_loom_hw_fb_text)
 {
-    int64_t v[2], first;
+    int64_t v[2];
     TextRun run;
-    if (!has_screen(p, a[0], &first) || !numbers(a + 1, 2, v) || !colour(a[4], &run.fg) || !colour(a[5], &run.bg)) {
+    if (!has_screen(p, a[0], &run.box) || !numbers(a + 1, 2, v) || !colour(a[4], &run.fg) || !colour(a[5], &run.bg)) {
         return p_badarg(p);
     }
     run.column = v[0];
-    run.row = v[1] < 0 ? -1 : v[1] + first;
+    run.row = v[1];
     const uint8_t *bytes;
     size_t n;
     bool good = is_binary(a[3]) ? binary_bytes(p, a[3], &bytes, &n) && text_binary(&run, bytes, n) : text_list(&run, a[3]);
@@ -144,12 +172,15 @@ NATIVE(native_loom_hw_fb_text)
 
 NATIVE(native_loom_hw_fb_scroll)
 {
-    int64_t v[3], first;
+    int64_t v[3];
+    ScreenBox box;
     uint32_t bg;
-    if (!has_screen(p, a[0], &first) || !numbers(a + 1, 3, v) || v[0] < 0 || v[1] < v[0] || !colour(a[4], &bg)) {
+    if (!has_screen(p, a[0], &box) || !numbers(a + 1, 3, v) || v[0] < 0 || v[1] < v[0] || !colour(a[4], &bg)) {
         return p_badarg(p);
     }
-    screen_scroll((unsigned)(v[0] + first), (unsigned)(v[1] + first), (int)v[2], bg);
-    p_charge(p, (intptr_t)(v[1] - v[0]) * 16);
+    int64_t rows = v[1] - v[0];
+    cut(&v[0], &rows, box.rows);
+    screen_scroll((ScreenBox){box.column, box.row + (unsigned)v[0], box.columns, (unsigned)rows}, (int)v[2], bg);
+    p_charge(p, (intptr_t)rows * 16);
     return A_ok;
 }

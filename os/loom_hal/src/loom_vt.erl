@@ -3,7 +3,7 @@
 %% and erasing (ECMA-48). Pure: the result is a list of drawing steps for the frame buffer driver.
 -module(loom_vt).
 
--export([new/2, write/2, cursor/1]).
+-export([new/2, new/3, write/2, cursor/1]).
 -export_type([state/0, step/0]).
 
 -record(vt, {columns :: pos_integer(), rows :: pos_integer(), column = 0, row = 0, pending = <<>> :: binary()}).
@@ -14,6 +14,11 @@
 
 -spec new(pos_integer(), pos_integer()) -> state().
 new(Columns, Rows) -> #vt{columns = Columns, rows = Rows}.
+
+%% @doc With the cursor at a place.
+-spec new(pos_integer(), pos_integer(), {Column :: non_neg_integer(), Row :: non_neg_integer()}) -> state().
+new(Columns, Rows, {Column, Row}) ->
+    #vt{columns = Columns, rows = Rows, column = clamp(Column, Columns), row = clamp(Row, Rows)}.
 
 -spec cursor(state()) -> {Column :: non_neg_integer(), Row :: non_neg_integer()}.
 cursor(#vt{row = R} = V) -> {column(V), R}.

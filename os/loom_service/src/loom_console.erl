@@ -17,6 +17,7 @@
 -define(CONTROL_SIZE, (16#018b0900 + 100)).
 -define(CONTROL_UNICODE, (16#018b0900 + 101)).
 -define(CONTROL_SET_UNICODE, (16#018b0900 + 102)).
+-define(PROMPTED, {?MODULE, prompted}).
 -define(RETRY_MS, 1).
 %% Bytes handed to the serial driver and not yet on the wire; more waits here.
 -define(WINDOW, 512).
@@ -43,19 +44,25 @@ write(Text) -> gen_server:call(?MODULE, {write, Text}).
 init([]) ->
     S = lists:foldl(fun attach/2, #s{}, [loom_drv_serial, loom_drv_fb, loom_drv_ps2]),
     [ok = loom_port:register(Name) || Name <- [<<"tty_sl">>, <<"fd">>]],
+    say_attached([{S#s.serial, "serial line"}, {S#s.screen, "screen"}, {S#s.keyboard, "keyboard"}]),
     {ok, S}.
+
+%% A line of the boot log, once.
+say_attached(Devices) ->
+    Names = [Name || {Pid, Name} <- Devices, is_pid(Pid)],
+    persistent_term:get(?PROMPTED, false) orelse loom_hw:log(["console: ", lists:join(", ", Names)]).
 
 %%% Devices
 
 %% Attaches to a device that is not attached. What was under way when its driver died goes out again first.
 attach(loom_drv_serial, #s{serial = none} = S) ->
-    case subscribe(loom_drv_serial, subscribe) of
+    case subscribe(loom_drv_serial, fun loom_drv_serial:subscribe/0) of
         none -> S;
         Pid when S#s.flight =:= <<>> -> send(S#s{serial = Pid});
         Pid -> hand_over(S#s{serial = Pid})
     end;
-attach(loom_drv_fb, #s{screen = none} = S) -> S#s{screen = subscribe(loom_drv_fb, attach)};
-attach(loom_drv_ps2, #s{keyboard = none} = S) -> S#s{keyboard = subscribe(loom_drv_ps2, subscribe)};
+attach(loom_drv_fb, #s{screen = none} = S) -> S#s{screen = subscribe(loom_drv_fb, fun() -> loom_drv_fb:attach(?COLUMNS) end)};
+attach(loom_drv_ps2, #s{keyboard = none} = S) -> S#s{keyboard = subscribe(loom_drv_ps2, fun loom_drv_ps2:subscribe/0)};
 attach(_Attached, S) -> S.
 
 detach(Pid, #s{serial = Pid} = S) -> S#s{serial = none};
@@ -65,7 +72,7 @@ detach(_Stale, S) -> S.
 
 %% `none' when there is no such process now; a device that the machine has will be back.
 subscribe(Driver, Function) ->
-    try Driver:Function() of
+    try Function() of
         Pid ->
             erlang:monitor(process, Pid, [{tag, {gone, Driver}}]),
             Pid
@@ -165,13 +172,27 @@ handle_info({port_open, Port, <<"tty_sl">>, _Options}, S) ->
     {noreply, S#s{port = Port}};
 handle_info({port_open, _Port, <<"fd">>, _Options}, S) -> {noreply, S};
 handle_info({port_output, Port, Command}, #s{port = Port, tty = Tty} = S) ->
-    {Kind, Bytes, New} = loom_tty:command(Command, Tty),
-    {noreply, send(out(iolist_to_binary(Bytes), {Kind, Port}, S#s{tty = New}))};
+    {Kind, Text, New} = loom_tty:command(Command, Tty),
+    Bytes = iolist_to_binary(Text),
+    {noreply, send(out(<<(first_prompt(Bytes))/binary, Bytes/binary>>, {Kind, Port}, S#s{tty = New}))};
 handle_info({port_output, Fd, Text}, S) ->
     {noreply, send(out(binary:replace(Text, <<"\n">>, <<"\r\n">>, [global]), {async, Fd}, S))};
 handle_info({port_control, _Port, _Command, _Data}, S) -> {noreply, S};
 handle_info({port_close, Port}, #s{port = Port} = S) -> {noreply, S#s{port = none, tty = loom_tty:new(?COLUMNS)}};
 handle_info({port_close, _Fd}, S) -> {noreply, S}.
+
+%% A line of the boot log before the first output that leaves its line open: the shell's first prompt.
+first_prompt(<<>>) -> <<>>;
+first_prompt(Bytes) ->
+    case binary:last(Bytes) =:= $\n orelse persistent_term:get(?PROMPTED, false) of
+        true -> <<>>;
+        false ->
+            persistent_term:put(?PROMPTED, true),
+            #{uptime_ns := Ns} = loom_hw:boot_info(),
+            Tenths = Ns div 100_000,
+            Ms = string:pad(integer_to_list(Tenths div 10), 5, leading),
+            iolist_to_binary([$[, Ms, $., $0 + Tenths rem 10, <<" ms] console: the shell's prompt\r\n">>])
+    end.
 
 %% Terminals send CR for the return key; a terminal driver hands on LF.
 input(_Bytes, #s{port = none} = S) -> S;

@@ -245,7 +245,17 @@ new_table() ->
     T = ets:new(?MODULE, [ordered_set, protected]),
     ets:insert(T, {next_id, 0}),
     [add_node(T, Path, directory) || Path <- [<<"/">>, <<"/tmp">>, <<"/home">>]],
+    [copy_from_bundle(T, Name) || {<<"home/", _/binary>> = Name, _} <- loom_bundle:list()],
     T.
+
+%% Files to begin with: what the bundle has under `home/'. A damaged one is left out; the kernel's log says so.
+copy_from_bundle(T, Name) ->
+    case loom_bundle:read(Name) of
+        {ok, Bin} ->
+            {ok, Id} = writable_file(T, <<"/", Name/binary>>, [write]),
+            ok = write_bytes(T, Id, 0, Bin);
+        {error, _} -> ok
+    end.
 
 now_seconds() -> os:system_time(second).
 
