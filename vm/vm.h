@@ -4,6 +4,8 @@
 
 #include "lib/cstd.h"
 
+struct Proc;
+
 typedef struct VmFile {
     const char *name; /* module name, without ".beam" */
     const uint8_t *bytes;
@@ -23,6 +25,8 @@ typedef struct VmConfig {
     bool printable_unicode; /* +pc unicode: io:printable_range() */
     bool break_ignored;     /* +Bi: system_info(break_ignored) */
     char warning_map;       /* +W: 'i', 'w' or 'e' */
+    /* NULL, or told of each slice: who ran, for how many reductions, how it ended. p may be gone afterwards. */
+    void (*on_slice)(const struct Proc *p, uint64_t reductions, int result);
     void (*on_start)(void); /* NULL, or called when all is set up: the next thing is the first Erlang instruction */
 } VmConfig;
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "vm/plat.h"
+#include "vm/proc/proc.h"
 #include "vm/vm.h"
 
 /* --- event sources (poll.c) -------------------------------------------------------------------- */
@@ -38,6 +39,17 @@ void spawn_children_reap(void);
 void tty_window_changed(void);
 /* As if ^C had been typed: user_drv interrupts the current shell. */
 void tty_interrupt(void);
+
+/* --- deterministic execution (determined.c) ------------------------------------------------------- */
+void determined_begin(const char *seed); /* --deterministic SEED; ends the program when it is no number */
+void determined_schedule_to(const char *file); /* --schedule FILE */
+bool determined_is_on(void);
+int64_t determined_now_ns(void);
+int64_t determined_wall_ns(void);
+void determined_random(uint8_t *bytes, size_t n);
+void determined_pass(int64_t ns); /* nothing can run for so long */
+/* VmConfig.on_slice */
+void determined_slice(const Proc *p, uint64_t reductions, int result);
 
 /* --- ends of the program -------------------------------------------------------------------------- */
 /* Writes out what ports hold, waiting as long as their readers need. */

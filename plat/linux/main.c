@@ -153,6 +153,8 @@ static const char help_text[] =
     "                         and the emulator flags +S +P +Q +A +t +B +h.. +s.. +M.. (others are accepted as by erl)\n"
     "  loom info              what this build is and which OTP it runs\n"
     "  loom info --natives    its native functions, counted by module\n"
+    "  loom --deterministic SEED ...   one scheduler, time and randomness made from the seed: each run takes the same steps\n"
+    "  loom --schedule FILE ...        one scheduler; writes who ran, for how many reductions, and how it ended\n"
     "  loom --root DIR ...    OTP's directory (also LOOM_ROOT, ROOTDIR; then the usual places)\n"
     "  loom --version, loom --help\n"
     "\n"
@@ -210,10 +212,18 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "info") == 0) {
         return info_main(argc - 1, argv + 1);
     }
-    if (argc > 2 && strcmp(argv[1], "--root") == 0) {
-        root_find(&o, argv[2]);
-        argc -= 2;
-        argv += 2;
+    bool schedule = false;
+    for (; argc > 2 && strncmp(argv[1], "--", 2) == 0; argc -= 2, argv += 2) {
+        if (strcmp(argv[1], "--root") == 0) {
+            root_find(&o, argv[2]);
+        } else if (strcmp(argv[1], "--deterministic") == 0) {
+            determined_begin(argv[2]);
+        } else if (strcmp(argv[1], "--schedule") == 0) {
+            determined_schedule_to(argv[2]);
+            schedule = true;
+        } else {
+            break;
+        }
     }
     /* An absolute name: OTP starts further nodes and escripts by it. */
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -234,8 +244,10 @@ int main(int argc, char **argv)
         .max_processes = o.max_processes,
         .max_ports = o.max_ports,
         .max_atoms = o.max_atoms,
-        .schedulers = o.schedulers,
-        .schedulers_online = o.schedulers_online,
+        /* One, for a schedule that can be written down and repeated. */
+        .schedulers = schedule || determined_is_on() ? 1 : o.schedulers,
+        .schedulers_online = schedule || determined_is_on() ? 1 : o.schedulers_online,
+        .on_slice = schedule || determined_is_on() ? determined_slice : NULL,
         .async_threads = o.async_threads,
         .printable_unicode = o.printable_unicode,
         .break_ignored = o.break_mode == BREAK_IGNORE,

@@ -106,17 +106,17 @@ static int64_t clock_ns(clockid_t clock)
 
 int64_t plat_monotonic_ns(void)
 {
-    return clock_ns(CLOCK_MONOTONIC);
+    return determined_is_on() ? determined_now_ns() : clock_ns(CLOCK_MONOTONIC);
 }
 
 int64_t plat_wall_ns(void)
 {
-    return clock_ns(CLOCK_REALTIME);
+    return determined_is_on() ? determined_wall_ns() : clock_ns(CLOCK_REALTIME);
 }
 
 int64_t plat_cpu_ns(void)
 {
-    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    return determined_is_on() ? determined_now_ns() : clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 int plat_utc_offset(int64_t utc_seconds)
@@ -141,6 +141,10 @@ int64_t plat_local_to_utc(int64_t local_seconds, int dst)
 void plat_random(void *buf, size_t n)
 {
     uint8_t *at = buf;
+    if (determined_is_on()) {
+        determined_random(at, n);
+        return;
+    }
     while (n > 0) {
         ssize_t got = getrandom(at, n, 0);
         if (got < 0) {
@@ -185,6 +189,7 @@ void plat_print(const char *text, size_t n)
 
 _Noreturn void plat_halt(int status)
 {
+    ports_lock();
     linux_flush_ports();
     tty_restore();
     if (status == STATUS_ABORT) {

@@ -334,7 +334,7 @@ static RunResult sched_run_process(Sched *s, Proc *p)
     return p->flags & PF_EXITING ? RUN_EXITED : result;
 }
 
-static void sched_account(Sched *s, Proc *p)
+static uint64_t sched_account(Sched *s, Proc *p)
 {
     intptr_t used = SLICE_REDUCTIONS - p->fcalls;
     used = used > 0 ? used : 0;
@@ -342,6 +342,7 @@ static void sched_account(Sched *s, Proc *p)
     s->reductions += (uint64_t)used;
     s->poll_budget -= used;
     p->fcalls = SLICE_REDUCTIONS;
+    return (uint64_t)used;
 }
 
 static void sched_slice(Sched *s, Proc *p)
@@ -357,7 +358,10 @@ static void sched_slice(Sched *s, Proc *p)
     s->context_switches++;
     int64_t start = system_monitor()->pid == NONVALUE ? 0 : clock_uptime_ns();
     RunResult result = sched_run_process(s, p);
-    sched_account(s, p);
+    uint64_t used = sched_account(s, p);
+    if (vm_config()->on_slice) {
+        vm_config()->on_slice(p, used, result);
+    }
     if (start) {
         system_monitor_slice(p, clock_uptime_ns() - start);
     }
