@@ -7,7 +7,7 @@ FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undef
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 
-.PHONY: deps test check bench test-programs fuzz-programs
+.PHONY: deps test check witness bench test-programs fuzz-programs
 deps: ## install the Debian packages that are missing
 	@tools/deps
 
@@ -18,6 +18,9 @@ test: deps ## build everything and run every test
 check: deps ## the part of the tests that takes under two minutes
 	@$(MAKE) --no-print-directory build/loom test-programs fuzz-programs
 	@tests/run --check $(if $(T),--filter $(T))
+
+witness: deps build/loom ## compile kernel, stdlib and compiler on erl and on loom; compare every byte
+	@tests/witness/run $(T)
 
 bench: deps ## print a table of measurements against erl: BENCH='--quick', BENCH='--group tables' ...
 	@$(MAKE) --no-print-directory -j2 build/loom metal

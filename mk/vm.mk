@@ -45,8 +45,11 @@ $(OUT)/loom: $(HOST_OBJS)
 	@echo "  LINK  $@"
 	@$(CC) $(HOST_CFLAGS) $^ $(HOST_LIBS) -o $@
 
+# bin/erl is for programs that look up `erl` on the path: Elixir's (loom --elixir).
 build/loom: $(OUT)/loom
-	@mkdir -p build
+	@mkdir -p build/bin $(OUT)/bin
+	@ln -sf ../loom build/bin/erl
+	@ln -sf ../loom $(OUT)/bin/erl
 	@cp -f $< $@
 
 -include $(HOST_OBJS:.o=.d)

@@ -64,6 +64,9 @@ typedef struct StringList {
 } StringList;
 void string_list_add(StringList *list, const char *item);
 
+/* `loom --elixir argv...` (elixir.c); self is the program's own absolute name. */
+_Noreturn void elixir_main(char **argv, const char *self);
+
 typedef struct StartOptions {
     StringList init_args;    /* what init gets, from "-root" on */
     char *root;              /* OTP's directory */

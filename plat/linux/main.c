@@ -155,6 +155,7 @@ static const char help_text[] =
     "  loom info --natives    its native functions, counted by module\n"
     "  loom --deterministic SEED ...   one scheduler, time and randomness made from the seed: each run takes the same steps\n"
     "  loom --schedule FILE ...        one scheduler; writes who ran, for how many reductions, and how it ended\n"
+    "  loom --elixir P ...    Elixir's elixir (the default), elixirc, iex or mix, on loom\n"
     "  loom --root DIR ...    OTP's directory (also LOOM_ROOT, ROOTDIR; then the usual places)\n"
     "  loom --version, loom --help\n"
     "\n"
@@ -228,6 +229,9 @@ int main(int argc, char **argv)
     /* An absolute name: OTP starts further nodes and escripts by it. */
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     o.progname = n > 0 ? self : "loom";
+    if (argc > 1 && strcmp(argv[1], "--elixir") == 0) {
+        elixir_main(argv + 2, o.progname);
+    }
     args_parse(argc, argv, &o);
     if (o.detached) {
         detach();

@@ -71,6 +71,7 @@ info() ->
     p(attributes, M:module_info(attributes)),
     p(md5, M:module_info(md5) =:= element(2, element(2, beam_lib:md5(Bin)))),
     p(keys, [K || {K, _} <- M:module_info()]),
+    p(nifs, [lists:sort(N:module_info(nifs)) || N <- [M, lists, prim_buffer, zlib]]), p(native, M:module_info(native)),
     p(chunks, element(1, beam_lib:chunks(Bin, [abstract_code, attributes]))),
     p('fun', [erlang:fun_info(M:b(1, 2), K) || K <- [module, arity, env, type]]),
     p(ext, erlang:fun_info(fun lists:map/2)).

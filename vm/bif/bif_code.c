@@ -376,9 +376,19 @@ static Term info_functions(Proc *p, const Instance *in)
     return list;
 }
 
+/* Natives are BIFs, which are no NIFs, save those of the modules that OTP gives NIFs. */
+static bool module_has_nifs(Term module)
+{
+    return module == A_prim_file || module == A_prim_buffer || module == A_prim_net || module == A_prim_socket ||
+           module == A_zlib || module == A_erl_tracer;
+}
+
 static Term info_nifs(Proc *p, const Instance *in)
 {
     Term list = NIL;
+    if (!module_has_nifs(in->module->name)) {
+        return list;
+    }
     for (size_t i = in->function_count; i > 0; i--) {
         const FunctionInfo *f = &in->functions[i - 1];
         if (native_find(in->module->name, f->name, f->arity)) {
@@ -411,6 +421,8 @@ static Term module_info_item(Proc *p, const Instance *in, Term item)
         return info_functions(p, in);
     case A_nifs:
         return info_nifs(p, in);
+    case A_native: /* compiled by HiPE */
+        return A_false;
     case A_attributes:
         return in->attributes;
     case A_compile:
