@@ -58,11 +58,11 @@ NATIVE(native_unlink)
 NATIVE(native_exit_2)
 {
     if (a[0] == p->id) {
-        signal_exit(p->id, p->id, a[1], false);
+        signal_exit(p, p->id, p->id, a[1], false);
         return after_own_signal(p, A_true);
     }
     if (is_local_pid(a[0])) {
-        signal_exit(p->id, a[0], a[1], false);
+        signal_exit(p, p->id, a[0], a[1], false);
         return A_true;
     }
     if (is_local_port(a[0])) {

@@ -10,6 +10,7 @@
 #include "vm/proc/port.h"
 #include "vm/term/binary.h"
 #include "vm/term/number.h"
+#include "vm/trace/trace.h"
 
 enum { PORT_COST = 40, BYTES_PER_REDUCTION = 512 };
 
@@ -21,6 +22,13 @@ NATIVE(native_erts_internal_open_port)
     return port ? port : error;
 }
 
+static void told(Proc *p, Port *port, Term what)
+{
+    if (trace_port_on(port, TRACE_RECEIVE)) {
+        trace_port_told(p, port, what);
+    }
+}
+
 NATIVE(native_erts_internal_port_close)
 {
     Port *port = port_lookup(a[0]);
@@ -28,6 +36,7 @@ NATIVE(native_erts_internal_port_close)
     if (!port) {
         return A_badarg;
     }
+    told(p, port, A_close);
     port_terminate(port, A_normal);
     return A_true;
 }
@@ -38,8 +47,10 @@ NATIVE(native_erts_internal_port_connect)
     if (!port || !is_local_pid(a[1]) || !proc_lookup(a[1])) {
         return A_badarg;
     }
+    if (trace_port_on(port, TRACE_RECEIVE)) {
+        told(p, port, heap_tuple2(p, A_connect, a[1]));
+    }
     port_connect(port, a[1]);
-    (void)p;
     return A_true;
 }
 
@@ -68,6 +79,9 @@ NATIVE(native_erts_internal_port_command)
         return nosuspend ? A_false : port_wait(p, port);
     }
     p_charge(p, PORT_COST + (intptr_t)(size / BYTES_PER_REDUCTION));
+    if (trace_port_on(port, TRACE_RECEIVE)) {
+        told(p, port, heap_tuple2(p, A_command, a[1]));
+    }
     return port_output(port, a[1]) ? A_true : A_badarg;
 }
 

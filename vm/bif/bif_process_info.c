@@ -333,7 +333,7 @@ static Term info_setting_item(Proc *p, const Proc *t, Term item)
     case A_parent:
         return t->parent == NONVALUE ? A_undefined : t->parent;
     case A_trace:
-        return make_small(0);
+        return make_small(t->trace_flags);
     case A_last_calls:
         return A_false;
     case A_sequential_trace_token:

@@ -4,6 +4,7 @@
 #include "vm/proc/msg.h"
 #include "vm/proc/port.h"
 #include "vm/proc/registry.h"
+#include "vm/trace/trace.h"
 
 NATIVE(native_send_2)
 {
@@ -42,6 +43,21 @@ static Term *name_place(Term who)
     return port ? &port->name : NULL;
 }
 
+static void name_traced(Term who, Term tag, Term name)
+{
+    Proc *p = proc_lookup(who);
+    if (p && trace_on(p, TRACE_PROCS)) {
+        trace_proc_event1(p, tag, name);
+    } else if (!p) {
+        ports_lock();
+        Port *port = port_lookup(who);
+        if (port && trace_port_on(port, TRACE_PORTS)) {
+            trace_port_event(port, tag, 1, &name);
+        }
+        ports_unlock();
+    }
+}
+
 NATIVE(native_register)
 {
     if (!is_atom(a[0]) || a[0] == A_undefined || !(is_local_pid(a[1]) || is_local_port(a[1]))) {
@@ -49,6 +65,7 @@ NATIVE(native_register)
     }
     switch (registry_put(a[0], a[1], name_place)) {
     case REGISTERED:
+        name_traced(a[1], A_register, a[0]);
         return A_true;
     case REGISTER_DEAD:
         return p_badarg_cause(p, A_notalive);
@@ -62,7 +79,12 @@ NATIVE(native_register)
 
 NATIVE(native_unregister)
 {
-    return is_atom(a[0]) && registry_delete(a[0], name_place) ? A_true : p_badarg(p);
+    Term who = is_atom(a[0]) ? registry_find(a[0]) : NONVALUE;
+    if (who == NONVALUE || !registry_delete(a[0], name_place)) {
+        return p_badarg(p);
+    }
+    name_traced(who, A_unregister, a[0]);
+    return A_true;
 }
 
 NATIVE(native_whereis)

@@ -16,7 +16,6 @@ static struct Statistics {
     int64_t runtime_ms, wall_ms;
     bool wall_time_on;
     int64_t wall_time_start_ns, wall_time_start_idle_ns;
-    uint64_t last_monotonic_unique; /* atomic */
 } stats;
 
 /* --- what is counted ----------------------------------------------------------------------------------------- */
@@ -166,7 +165,8 @@ NATIVE(native_erts_internal_scheduler_wall_time)
 /* --- unique values -------------------------------------------------------------------------------------------------- */
 static Term unique_integer(Proc *p, bool monotonic, bool positive)
 {
-    uint64_t n = monotonic ? __atomic_add_fetch(&stats.last_monotonic_unique, 1, __ATOMIC_SEQ_CST) : ++p->sched->unique * MAX_SCHEDULERS + p->sched->index;
+    uint64_t n = monotonic ? (uint64_t)(clock_unique_monotonic() - SMALL_MIN) + 1
+                           : ++p->sched->unique * MAX_SCHEDULERS + p->sched->index;
     return heap_int64(p, positive ? (int64_t)n : SMALL_MIN + (int64_t)n - 1);
 }
 

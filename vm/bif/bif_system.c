@@ -14,6 +14,7 @@
 #include "vm/proc/sched.h"
 #include "vm/term/map.h"
 #include "vm/vm.h"
+#include "vm/trace/seq.h"
 
 static SystemSettings settings = {.logger = A_logger, .outstanding_requests_limit = 4};
 SystemSettings *system_settings(void) { return &settings; }
@@ -262,7 +263,7 @@ static Term info_allocator(Proc *p)
     return heap_tuple(p, 4, t);
 }
 
-static Term info_sequential_tracer(Proc *p) { return heap_tuple2(p, A_sequential_tracer, A_false); }
+static Term info_sequential_tracer(Proc *p) { return heap_tuple2(p, A_sequential_tracer, seq_tracer()); }
 
 const SystemInfoRow system_info_rows[] = {
     {A_os_type, info_os_type}, /* asked for most */

@@ -8,12 +8,13 @@
 #include "vm/proc/exception.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
+#include "vm/trace/seq.h"
+#include "vm/ets/match.h"
 
 enum { MAX_OUTSTANDING_REQUESTS = 134217727, MAX_FULLSWEEP = 65535, MIN_LARGE_HEAP = 16384, NS_PER_MS = 1000000 };
 
 static struct SchedulerFlags {
     SystemMonitor monitor;
-    uint32_t trace_control_word;
 } flags;
 
 SystemMonitor *system_monitor(void)
@@ -79,8 +80,7 @@ static Term flag_number(Proc *p, Term flag, Term value)
         if (!number_in(value, 0, UINT32_MAX, &n)) {
             return p_badarg(p);
         }
-        old = flags.trace_control_word;
-        flags.trace_control_word = (uint32_t)n;
+        old = __atomic_exchange_n(&match_trace_control_word, (uint32_t)n, __ATOMIC_RELAXED);
     } else {
         if (!number_in(value, 1, MAX_OUTSTANDING_REQUESTS, &n)) {
             return p_badarg(p);
@@ -89,6 +89,16 @@ static Term flag_number(Proc *p, Term flag, Term value)
         system_settings()->outstanding_requests_limit = n;
     }
     return make_small(old);
+}
+
+/* A pid, a port, {erl_tracer, Pid or Port}, false. */
+static Term flag_seq_tracer(Proc *p, Term value)
+{
+    Term old = seq_tracer();
+    if (is_tuple_arity(value, 2) && tuple_elements(value)[0] == A_erl_tracer) {
+        value = tuple_elements(value)[1];
+    }
+    return seq_tracer_set(value) ? old : p_badarg(p);
 }
 
 static Term flag_schedulers(Proc *p, Term flag, Term value)
@@ -136,8 +146,11 @@ NATIVE(native_system_flag)
     case A_time_offset: /* final from the start: no time warp */
         return a[1] == A_finalize ? A_final : p_badarg_cause(p, A_badopt);
     case A_sequential_tracer:
-        return a[1] == A_false ? A_false : p_notsup(p);
+        return flag_seq_tracer(p, a[1]);
     case A_reset_seq_trace:
+        if (a[1] == A_true) {
+            seq_trace_reset_all();
+        }
         return a[1] == A_true ? A_true : p_badarg(p);
     case A_erts_alloc:
         return is_tuple_arity(a[1], 3) ? A_notsup : p_badarg(p);

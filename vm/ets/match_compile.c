@@ -718,6 +718,8 @@ bool match_is_for_table(const MatchProg *m, const uint64_t numbers[2])
     return (m->table[0] == 0 && m->table[1] == 0) || memcmp(m->table, numbers, sizeof m->table) == 0;
 }
 
+Term match_prog_spec(const MatchProg *m) { return m->spec; }
+
 size_t match_clause_count(const MatchProg *m) { return m->clause_count; }
 
 /* Checks the outermost shape and counts the clauses. */
@@ -753,6 +755,7 @@ static void spec_compile(Compiler *c, Term spec)
     Term *hp = m->frag->mem;
     spec = term_copy_whole(spec, &hp, &m->frag->off_heap);
     m->frag->used = (size_t)(hp - m->frag->mem);
+    m->spec = spec;
     m->clauses = vm_calloc(n * sizeof *m->clauses);
     for (; is_cons(spec) && !c->failed; spec = cons_tail(spec)) {
         clause_compile(c, &m->clauses[m->clause_count++], tuple_elements(cons_head(spec)));

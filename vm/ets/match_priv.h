@@ -67,6 +67,7 @@ typedef struct MatchClause {
 struct MatchProg {
     MatchDialect dialect;
     HeapFrag *frag; /* the spec, whole */
+    Term spec;      /* in it */
     MatchClause *clauses;
     size_t clause_count;
     MatchInstr *code;

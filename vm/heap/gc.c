@@ -17,6 +17,7 @@
 #include "vm/ops/op.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/proc.h"
+#include "vm/trace/trace.h"
 #include "vm/vm.h"
 
 typedef struct Gc {
@@ -330,7 +331,7 @@ static void gc_minor(Proc *p, size_t need, Term *x, unsigned live)
     gc_settle(p, need, x, live, false);
 }
 
-void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live)
+static void gc_full(Proc *p, size_t need, Term *x, unsigned live)
 {
     msg_pin_current(p);
     size_t used = (size_t)(p->hp - p->heap) + (size_t)(p->old_hp - p->old_heap) + p->frag_words;
@@ -345,6 +346,18 @@ void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live)
     p->high_water = p->hp;
     p->minor_count = 0;
     gc_settle(p, need, x, live, true);
+}
+
+void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live)
+{
+    uint64_t before = p->gc_words_reclaimed;
+    if (trace_on(p, TRACE_GC)) {
+        trace_collecting(p, true, true, need);
+    }
+    gc_full(p, need, x, live);
+    if (trace_on(p, TRACE_GC)) {
+        trace_collecting(p, true, false, p->gc_words_reclaimed - before);
+    }
 }
 
 static size_t gc_total_words(const Proc *p)
@@ -364,6 +377,11 @@ bool heap_collect_gc(Proc *p, size_t need, Term *x, unsigned live)
 #endif
     if (full) {
         heap_collect_full_gc(p, need, x, live);
+    } else if (trace_on(p, TRACE_GC)) {
+        uint64_t before = p->gc_words_reclaimed;
+        trace_collecting(p, false, true, need);
+        gc_minor(p, need, x, live);
+        trace_collecting(p, false, false, p->gc_words_reclaimed - before);
     } else {
         gc_minor(p, need, x, live);
     }

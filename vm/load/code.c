@@ -9,9 +9,11 @@
 #include "vm/load/code.h"
 
 #include "gen/ops.h"
+#include "vm/interp/interp.h"
 #include "vm/load/code_index.h"
 #include "vm/lock.h"
 #include "vm/proc/safe.h"
+#include "vm/load/walk.h"
 #include "vm/vm.h"
 
 typedef struct CodeRange {
@@ -80,6 +82,7 @@ void code_init(void)
     code.exports = buckets_new(FIRST_BUCKETS);
     code.funs = buckets_new(FIRST_BUCKETS);
     code.index = vm_calloc(sizeof(CodeIndex));
+    walk_init();
 }
 
 static size_t hash_words(uint64_t a, uint64_t b, uint64_t c)
@@ -393,6 +396,25 @@ const FunctionInfo *code_find(const Word *ip, const Instance **instance)
         *instance = in;
     }
     return &in->functions[low];
+}
+
+bool code_mfa(const Word *ip, Term mfa[3])
+{
+    const Instance *in;
+    const FunctionInfo *f = code_find(ip, &in);
+    if (f) {
+        mfa[0] = in->name;
+        mfa[1] = f->name;
+        mfa[2] = make_small(f->arity);
+        return true;
+    }
+    if (ip == code_normal_exit || ip[-4] != (Word)op_func_info) {
+        return false;
+    }
+    mfa[0] = ip[-3];
+    mfa[1] = ip[-2];
+    mfa[2] = make_small((int64_t)ip[-1]);
+    return true;
 }
 
 bool code_has_frame(const Instance *in, const Word *ip)

@@ -8,6 +8,7 @@
 
 #include "vm/load/code_index.h"
 #include "vm/term/atom.h"
+#include "vm/trace/breakpoint.h"
 #include "vm/vm.h"
 
 static void link_code(Loader *ld, Instance *in)
@@ -144,6 +145,7 @@ void link_free_instance(Instance *in)
 /* --- publishing ------------------------------------------------------------------------------------------- */
 static void export_set(Export *e, const Word *addr)
 {
+    breakpoint_export_moved(e);
     __atomic_store_n(&e->addr, addr, __ATOMIC_RELEASE);
 }
 
@@ -164,7 +166,7 @@ static void withdraw_exports(const Instance *in)
 {
     for (size_t i = 0; i < in->export_count; i++) {
         Export *e = export_find(in->name, in->exports[i].function, in->exports[i].arity);
-        if (e && in_code(in, e->addr)) {
+        if (e && in_code(in, e->behind ? e->behind : e->addr)) {
             export_set(e, e->stub);
         }
     }
@@ -183,9 +185,11 @@ static void make_current(Module *m, Instance *in)
     if (before) {
         vm_assert(!m->old);
         m->old = before;
+        breakpoint_code_retired(before);
     }
     __atomic_store_n(&m->current, in, __ATOMIC_RELEASE);
     publish_exports(in);
+    breakpoint_code_loaded(in);
     if (before) {
         withdraw_exports(before); /* those that the new version no longer has */
     }
@@ -213,6 +217,7 @@ const Word *module_on_load_entry(const Module *m)
 
 static void unload(Instance *in)
 {
+    breakpoint_code_retired(in);
     withdraw_exports(in);
     for (size_t i = 0; i < in->fun_count; i++) {
         FunEntry *e = in->funs[i];
@@ -243,6 +248,7 @@ void module_delete(Module *m)
 {
     vm_assert(m->current && !m->old);
     m->old = m->current;
+    breakpoint_code_retired(m->old);
     __atomic_store_n(&m->current, NULL, __ATOMIC_RELEASE);
     withdraw_exports(m->old);
 }

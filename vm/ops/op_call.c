@@ -187,7 +187,7 @@ static const Word *call_error_handler(Proc *p, Term *x, Term function, Term a, T
 {
     const Export *handler = export_put(p->error_handler, function, 3);
     const Word *addr = export_addr((Word)(uintptr_t)handler);
-    if (addr == handler->stub) {
+    if (!export_is_loaded(handler)) {
         return NULL;
     }
     Term args = heap_list(p, n, x, NIL);

@@ -9,6 +9,7 @@
 #include "vm/ops/op.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/timer.h"
+#include "vm/trace/trace.h"
 
 static __attribute__((noinline)) Term send_message(Proc *p, Term *x)
 {
@@ -137,6 +138,11 @@ OP(timeout)
 {
     timer_cancel_receive(p); /* one that has fired is still ours to free */
     msg_rewind(p);
+    if (trace_on(p, TRACE_RECEIVE)) {
+        OP_SAVE();
+        trace_message_received(p, A_clock_service, A_timeout);
+        OP_LOAD();
+    }
     NEXT(1);
 }
 

@@ -3,10 +3,12 @@
 #include "vm/proc/clock.h"
 
 #include "vm/plat.h"
+#include "vm/term/term.h"
 
 static struct Clock {
     int64_t boot_ns;   /* plat_monotonic_ns() at clock_init */
     int64_t offset_ns; /* Erlang system time - Erlang monotonic time; never changes */
+    uint64_t last_unique; /* atomic: what clock_unique_monotonic() counts */
     int64_t last_us;   /* atomic: what clock_unique_us() gave last */
 } vm_clock;
 
@@ -34,6 +36,11 @@ int64_t clock_offset_ns(void)
 int64_t clock_system_ns(void)
 {
     return clock_monotonic_ns() + vm_clock.offset_ns;
+}
+
+int64_t clock_unique_monotonic(void)
+{
+    return SMALL_MIN + (int64_t)__atomic_fetch_add(&vm_clock.last_unique, 1, __ATOMIC_SEQ_CST);
 }
 
 int64_t clock_unique_us(void)

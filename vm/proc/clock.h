@@ -14,4 +14,5 @@ int64_t clock_uptime_ns(void);    /* since clock_init */
 int64_t clock_monotonic_ns(void); /* Erlang monotonic time */
 int64_t clock_offset_ns(void);    /* to add for Erlang system time */
 int64_t clock_system_ns(void);
+int64_t clock_unique_monotonic(void); /* unique_integer([monotonic]) */
 int64_t clock_unique_us(void);    /* erlang:now/0: system time in microseconds, never the same twice */

@@ -17,6 +17,7 @@
 #include "vm/proc/msg.h"
 #include "vm/proc/registry.h"
 #include "vm/term/map.h"
+#include "vm/trace/call.h"
 
 enum { RAW_CLASS, RAW_MODULE, RAW_FUNCTION, RAW_ARGS, RAW_INFO, RAW_ADDRESSES, RAW_ARITY };
 enum { DEPTH_DEFAULT = 8, DEPTH_MAX = 1024 };
@@ -51,7 +52,7 @@ static unsigned stack_addresses(const Term *slot, const Term *end, Word *to, uns
     unsigned n = 0;
     for (; slot < end && n < max; slot++) {
         Word w = *slot;
-        if (is_header(w) && w != 0 && w != before && w != (Word)(uintptr_t)code_normal_exit) {
+        if (is_header(w) && w != 0 && w != before && w != (Word)(uintptr_t)code_normal_exit && !call_frame_words(w)) {
             to[n++] = w - sizeof(Word);
             before = w;
         }
@@ -66,7 +67,7 @@ static Term raw_addresses(Proc *p, const Word *ip, unsigned max)
     const Instance *in = NULL;
     unsigned n = 0;
     const Term *slot = p->stop;
-    if (max > 0 && ip[0] != (Word)(uintptr_t)op_call_native && code_find(ip, &in)) {
+    if (max > 0 && breakpoint_instruction(ip) != (Word)(uintptr_t)op_call_native && code_find(ip, &in)) {
         object[1 + n++] = (Word)(uintptr_t)ip;
         slot += code_has_frame(in, ip);
     }
@@ -77,8 +78,9 @@ static Term raw_addresses(Proc *p, const Word *ip, unsigned max)
 }
 
 /* --- who failed ------------------------------------------------------------------------------------------ */
-static bool is_native_call(Word op)
+static bool is_native_call(const Word *ip)
 {
+    Word op = breakpoint_instruction(ip);
     return op == (Word)(uintptr_t)op_call_ext_native || op == (Word)(uintptr_t)op_call_ext_native_only ||
            op == (Word)(uintptr_t)op_call_ext_native_last || op == (Word)(uintptr_t)op_call_native;
 }
@@ -138,7 +140,7 @@ static const Export *raw_blamed(Proc *p, const Term *x, const Word *ip)
     if (p->fault_hide_native) {
         return NULL;
     }
-    if (!p->fault_export && is_native_call(ip[0])) {
+    if (!p->fault_export && is_native_call(ip)) {
         p->fault_export = (const Export *)(uintptr_t)ip[2];
     }
     if (p->fault_export && p->fault_args == NONVALUE) {
@@ -338,8 +340,11 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip)
     if (p->msg_save != &p->msg_first) {
         msg_rewind(p); /* a bad timeout in the middle of a receive */
     }
-    Term *frame;
+    Term *frame = p->stack_end;
     const Word *handler = find_handler(p, &frame);
+    if (p->flags & PF_TRACE_FRAMES) {
+        call_trace_unwind(p, frame, class_atom(class), value);
+    }
     if (!handler) {
         return end_process(p, class, value, raw);
     }

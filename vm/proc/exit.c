@@ -14,6 +14,7 @@
 #include "vm/proc/table.h"
 #include "vm/proc/timer.h"
 #include "vm/term/print.h"
+#include "vm/trace/call.h"
 #include "vm/vm.h"
 
 static void exit_check_vital(const Proc *p, Term reason)
@@ -45,14 +46,26 @@ void proc_exit(Proc *p, Term reason)
 {
     exit_check_vital(p, reason);
     p->flags |= PF_EXITING;
+    if (trace_on(p, TRACE_PROCS)) {
+        trace_proc_event1(p, A_exit, reason);
+    }
     __atomic_fetch_or(&p->state, PS_EXITING, __ATOMIC_RELEASE);
     timer_owner_exit(p);
     ets_owner_exit(p);
     registry_forget(p->id, &p->registered_name);
+    if (!is_nil(p->registered_name) && trace_on(p, TRACE_PROCS)) {
+        trace_proc_event1(p, A_unregister, p->registered_name);
+    }
     suspend_release_all(p);
-    link_break_all(&p->links, p->id, reason);
+    link_break_all(p, &p->links, p->id, reason);
     monitor_end_all(&p->monitors, p->id, reason);
     signal_close_all(p);
+    if (trace_on(p, TRACE_EXITING)) {
+        trace_scheduled(p, A_out_exited);
+    }
+    if (p->call_time) {
+        call_time_free(p);
+    }
     exit_free_memory(p);
     proc_table_remove(p);
     safe_free_later(p, vm_free);

@@ -8,10 +8,14 @@
 #include "vm/proc/port.h"
 #include "vm/proc/monitor.h"
 #include "vm/proc/sched.h"
+#include "vm/trace/trace.h"
 
 bool link_to(Proc *p, Term peer)
 {
     uint64_t *unlinking = idmap_find(p->links, peer);
+    if (trace_on(p, TRACE_PROCS)) {
+        trace_proc_event1(p, A_link, peer);
+    }
     if (peer == p->id || (unlinking && *unlinking == 0)) {
         return true;
     }
@@ -20,6 +24,9 @@ bool link_to(Proc *p, Term peer)
         Port *port = port_lookup(peer);
         if (port) {
             link_port_add(&port->links, p->id);
+            if (trace_port_on(port, TRACE_PORTS)) {
+                trace_port_event(port, A_getting_linked, 1, &p->id);
+            }
         }
         ports_unlock();
         if (!port) {
@@ -29,12 +36,18 @@ bool link_to(Proc *p, Term peer)
         return false;
     }
     idmap_put(&p->links, peer, 0);
+    if (p->trace_flags & (TRACE_ON_LINK | TRACE_ON_FIRST_LINK)) {
+        trace_follow_link(p, peer);
+    }
     return true;
 }
 
 void link_remove(Proc *p, Term peer)
 {
     uint64_t *unlinking = idmap_find(p->links, peer);
+    if (trace_on(p, TRACE_PROCS)) {
+        trace_proc_event1(p, A_unlink, peer);
+    }
     if (!unlinking || *unlinking) {
         return;
     }
@@ -43,6 +56,9 @@ void link_remove(Proc *p, Term peer)
         Port *port = port_lookup(peer);
         if (port) {
             link_port_remove(&port->links, p->id);
+            if (trace_port_on(port, TRACE_PORTS)) {
+                trace_port_event(port, A_getting_unlinked, 1, &p->id);
+            }
         }
         ports_unlock();
         idmap_delete(&p->links, peer, NULL);
@@ -58,6 +74,9 @@ void link_remove(Proc *p, Term peer)
 void link_signal_link(Proc *p, Term from)
 {
     if (!idmap_find(p->links, from)) {
+        if (trace_on(p, TRACE_PROCS)) {
+            trace_proc_event1(p, A_getting_linked, from);
+        }
         idmap_put(&p->links, from, 0);
     }
 }
@@ -66,6 +85,9 @@ void link_signal_unlink(Proc *p, Term from, uint64_t id)
 {
     uint64_t *unlinking = idmap_find(p->links, from);
     if (unlinking && *unlinking == 0) {
+        if (trace_on(p, TRACE_PROCS)) {
+            trace_proc_event1(p, A_getting_unlinked, from);
+        }
         idmap_delete(&p->links, from, NULL);
     }
     signal_send(from, signal_new(SIG_UNLINK_ACK, p->id, id));
@@ -85,7 +107,7 @@ bool link_take_broken(Proc *p, Term from)
     return idmap_delete(&p->links, from, &unlinking) && unlinking == 0;
 }
 
-void link_break_all(struct IdMap **links, Term from, Term reason)
+void link_break_all(Proc *sender, struct IdMap **links, Term from, Term reason)
 {
     /* Detached first: breaking a port's link may come back to this table. */
     IdMap *peers = *links;
@@ -99,11 +121,14 @@ void link_break_all(struct IdMap **links, Term from, Term reason)
             ports_lock();
             Port *port = port_lookup(s->key);
             if (port && link_port_remove(&port->links, from)) {
+                if (trace_port_on(port, TRACE_PORTS)) {
+                    trace_port_event(port, A_getting_unlinked, 1, &from);
+                }
                 port_owner_exit(s->key, from, reason);
             }
             ports_unlock();
         } else {
-            signal_exit(from, s->key, reason, true);
+            signal_exit(sender, from, s->key, reason, true);
         }
     }
     idmap_free(&peers);

@@ -7,26 +7,55 @@
 #include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
+#include "vm/trace/seq.h"
+#include "vm/trace/trace.h"
 
 enum { SEND_COST = 4, WORDS_PER_REDUCTION = 32 };
 #define MARKER_RESERVED (UINT64_C(1) << 63) /* recv_marker_id: not bound yet, low bits say which reservation */
 
-static Message *message_new(Term term, HeapFrag *frag)
+static Message *message_new(Term term, HeapFrag *frag, Term token)
 {
     Message *m = vm_alloc(sizeof *m);
-    *m = (Message){.term = term, .token = NIL, .frag = frag, .kind = SIG_MESSAGE};
+    *m = (Message){.term = term, .token = token, .frag = frag, .kind = SIG_MESSAGE};
     return m;
 }
 
-void msg_send(Proc *from, Proc *to, Term message)
+static void message_push(Proc *from, Proc *to, Term message, Term token)
 {
     Term copy;
     HeapFrag *frag = frag_copy_term(message, &copy);
     if (from) {
         p_charge(from, SEND_COST + (intptr_t)(frag ? frag->used / WORDS_PER_REDUCTION : 0));
     }
-    /* A Message is a Signal cut short: kinds below SIG_ALIAS_MESSAGE have no more fields. */
-    signal_push(to, (Signal *)(void *)message_new(copy, frag));
+    /* A Message is a Signal cut short: kinds below SIG_MESSAGE_FROM have no more fields. */
+    signal_push(to, (Signal *)(void *)message_new(copy, frag, token));
+}
+
+void msg_send(Proc *from, Proc *to, Term message)
+{
+    message_push(from, to, message, A_undefined);
+}
+
+/* With what tracing of the sender or the receiver adds. */
+static __attribute__((noinline)) Signal *signal_from(Proc *from, SignalKind kind, uint64_t id, Term to, Term message)
+{
+    Signal *s = signal_new_term(kind, from->id, id, message, 0);
+    s->head.token = NIL;
+    if (from->seq_token != NIL) {
+        seq_trace_sent(from, to, message);
+        seq_trace_attach(from, s);
+    }
+    return s;
+}
+
+/* What a process says with `!`. */
+static void msg_say(Proc *from, Proc *to, Term message)
+{
+    if (__builtin_expect(from->seq_token != NIL || (to->trace_flags & TRACE_RECEIVE), 0)) {
+        signal_push(to, signal_from(from, SIG_MESSAGE_FROM, 0, to->id, message));
+    } else {
+        message_push(from, to, message, NIL);
+    }
 }
 
 void msg_send_pid(Proc *from, Term pid, Term message)
@@ -41,7 +70,7 @@ void msg_send_frag(Term pid, Term message, HeapFrag *frag)
 {
     Proc *to = proc_lookup(pid);
     if (to) {
-        signal_push(to, (Signal *)(void *)message_new(message, frag));
+        signal_push(to, (Signal *)(void *)message_new(message, frag, A_undefined));
     } else if (frag) {
         frag_free(frag);
     }
@@ -51,14 +80,17 @@ static void msg_send_alias(Proc *p, const Ref *alias, Term message)
 {
     Proc *to = proc_lookup(alias->u.pid);
     if (to) {
-        signal_push(to, signal_new_term(SIG_ALIAS_MESSAGE, p->id, ref_id(make_boxed((const Term *)alias)), message, 0));
+        signal_push(to, signal_from(p, SIG_ALIAS_MESSAGE, ref_id(make_boxed((const Term *)alias)), to->id, message));
     }
 }
 
 static void msg_send_local(Proc *p, Term dest, Term message)
 {
     if (is_local_pid(dest)) {
-        msg_send_pid(p, dest, message);
+        Proc *to = proc_lookup(dest);
+        if (to) {
+            msg_say(p, to, message);
+        }
     } else {
         port_receive_message(p, dest, message);
     }
@@ -83,6 +115,9 @@ static bool msg_send_tuple(Proc *p, Term dest, Term message)
 
 Term msg_send_any(Proc *p, Term dest, Term message)
 {
+    if (trace_on(p, TRACE_SEND)) {
+        trace_message_sent(p, dest, message);
+    }
     if (is_local_pid(dest) || is_local_port(dest)) {
         msg_send_local(p, dest, message);
     } else if (is_atom(dest)) {
@@ -114,6 +149,9 @@ static void msg_relink(Proc *p, Message *gone, Message **from)
 void msg_remove_current(Proc *p)
 {
     Message **from = p->msg_save, *m = *from;
+    if (__builtin_expect(m->token != NIL || p->seq_token != NIL, 0)) {
+        seq_trace_taken(p, m);
+    }
     *from = m->next;
     msg_relink(p, m, from);
     p->msg_count--;
@@ -142,6 +180,7 @@ void msg_each_root(Proc *p, void (*fn)(Term *slot, void *arg), void *arg)
     for (Message *m = p->msg_first; m && left; m = m->next) {
         if (m->on_heap) {
             fn(&m->term, arg);
+            fn(&m->token, arg);
             left--;
         }
     }

@@ -21,6 +21,7 @@
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
 #include "vm/term/binary.h"
+#include "vm/trace/trace.h"
 #include "vm/vm.h"
 
 static struct PortTable {
@@ -269,7 +270,8 @@ Term port_open(Proc *owner, Term name, Term options, Term *error)
     }
     *error = A_badarg;
     Port *port = vm_calloc(sizeof *port);
-    *port = (Port){.owner = owner->id, .name = NIL, .driver = driver, .label = label, .user_data = NONVALUE};
+    *port = (Port){.owner = owner->id, .name = NIL, .driver = driver, .label = label, .user_data = NONVALUE,
+                    .tracer = NIL};
     if (!options_parse(port, options)) {
         *error = A_badopt;
         port_free(port);
@@ -283,6 +285,7 @@ Term port_open(Proc *owner, Term name, Term options, Term *error)
     port->id = make_port(table.next_number++);
     idmap_put(&table.ports, port->id, (uint64_t)(uintptr_t)port);
     Term id = port->id;
+    trace_port_opened(owner, port);
     port->data = driver->open(port, name, options, error);
     if (!port->data) {
         idmap_delete(&table.ports, id, NULL);
@@ -311,13 +314,19 @@ void port_terminate(Port *port, Term reason)
         return;
     }
     port->closing = true;
+    if (trace_port_on(port, TRACE_PORTS)) {
+        trace_port_event(port, A_closed, 1, &reason);
+    }
     idmap_delete(&table.ports, port->id, NULL);
     registry_forget(port->id, &port->name);
+    if (port->name != NIL && trace_port_on(port, TRACE_PORTS)) {
+        trace_port_event(port, A_unregister, 1, &port->name);
+    }
     table.closed_input += port->input;
     table.closed_output += port->output;
     port->driver->close(port->data);
     wake_waiters(port);
-    link_break_all(&port->links, port->id, reason);
+    link_break_all(NULL, &port->links, port->id, reason);
     monitor_end_all(&port->monitors, port->id, reason);
     port_free(port);
 }
@@ -345,7 +354,8 @@ void port_connect(Port *port, Term pid)
     }
 }
 
-static void reply(Term to, Term port, Term what)
+/* flags: of the port, which may be gone. */
+static void reply(Term to, Term port, Term what, uint32_t flags, Term tracer)
 {
     HeapFrag *frag = frag_new(TUPLE_WORDS(2));
     Term *t = frag->mem;
@@ -353,6 +363,10 @@ static void reply(Term to, Term port, Term what)
     t[1] = port;
     t[2] = what;
     frag->used = TUPLE_WORDS(2);
+    if (flags & TRACE_SEND) {
+        Port said = {.id = port, .trace_flags = flags, .tracer = tracer};
+        trace_port_says(&said, to, what == A_closed ? what : make_boxed(t));
+    }
     msg_send_frag(to, make_boxed(t), frag);
 }
 
@@ -360,9 +374,10 @@ static bool port_command_message(Port *port, Term command)
 {
     Term owner = port->owner;
     if (command == A_close) {
-        Term id = port->id;
+        Term id = port->id, tracer = port->tracer;
+        uint32_t flags = port->trace_flags;
         port_terminate(port, A_normal);
-        reply(owner, id, A_closed);
+        reply(owner, id, A_closed, flags, tracer);
         return true;
     }
     if (!is_tuple_arity(command, 2)) {
@@ -374,30 +389,32 @@ static bool port_command_message(Port *port, Term command)
     }
     if (e[0] == A_connect && is_local_pid(e[1]) && proc_lookup(e[1])) {
         port->owner = e[1]; /* unlike port_connect/2, makes no link */
-        reply(owner, port->id, A_connected);
+        reply(owner, port->id, A_connected, port->trace_flags, port->tracer);
         return true;
     }
     return false;
 }
 
-static void port_message(Port *port, Term message)
+static void port_message(Proc *from, Port *port, Term message)
 {
     Term id = port->id;
     const Term *e = is_tuple_arity(message, 2) ? tuple_elements(message) : NULL;
+    if (from && trace_port_on(port, TRACE_RECEIVE)) {
+        trace_port_told(from, port, e && e[0] == port->owner ? e[1] : message);
+    }
     /* The one who is told of bad signals is the connected process, whoever sent them. */
     Term owner = port->owner;
     if (!e || e[0] != owner || !port_command_message(port, e[1])) {
-        signal_exit(id, owner, A_badsig, false);
+        signal_exit(NULL, id, owner, A_badsig, false);
     }
 }
 
 void port_receive_message(Proc *from, Term id, Term message)
 {
-    (void)from;
     ports_lock();
     Port *port = port_lookup(id);
     if (port) {
-        port_message(port, message);
+        port_message(from, port, message);
     }
     ports_unlock();
 }

@@ -46,6 +46,8 @@ struct Port {
     struct IdMap *links;
     struct IdMap *monitors;
     int os_pid;       /* or 0 */
+    uint32_t trace_flags; /* trace/trace.h */
+    Term tracer;      /* pid or port; NIL: nobody */
     /* Input that is not a whole packet or line yet. */
     uint8_t *partial;
     size_t partial_size, partial_capacity;
@@ -91,6 +93,7 @@ void port_receive_message(Proc *from, Term port, Term message);
 Term port_open(Proc *owner, Term name, Term options, Term *error);
 /* One packet out; the port may be gone afterwards. False: data is no iodata. */
 bool port_output(Port *port, Term data);
+void port_output_bytes(Port *port, const uint8_t *data, size_t n);
 void port_connect(Port *port, Term pid); /* pid: local and alive */
 /* Makes the running process wait until the port is not busy: `return port_wait(p, port)` in a native. */
 Term port_wait(Proc *p, Port *port);

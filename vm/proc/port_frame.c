@@ -10,6 +10,7 @@
 #include "vm/proc/port_priv.h"
 #include "vm/term/binary.h"
 #include "vm/vm.h"
+#include "vm/trace/trace.h"
 
 enum { DATA_MESSAGE_WORDS = 3 * TUPLE_WORDS(2) };
 
@@ -67,29 +68,43 @@ uint8_t *port_name_text(Term t, size_t *n)
 }
 
 /* --- out ------------------------------------------------------------------------------------------------- */
-bool port_output(Port *port, Term data)
+/* One packet: `bytes` begins with room for its length. Takes it. */
+static void output_packet(Port *port, uint8_t *bytes, size_t size)
 {
-    size_t size;
     unsigned head = port->packet;
-    if (iolist_size_of(data, &size) != IO_OK) {
-        return false;
-    }
     if (head && size >> (8 * head)) { /* its length does not fit in front of it */
+        vm_free(bytes);
         port_terminate(port, A_einval);
-        return true;
+        return;
     }
-    uint8_t *bytes = vm_alloc(head + size + 1);
     for (unsigned i = 0; i < head; i++) {
         bytes[i] = (uint8_t)(size >> 8 * (head - 1 - i));
     }
-    iolist_copy(data, bytes + head, size);
     port->output += size;
     bool ok = port->driver->output(port->data, bytes, head + size);
     vm_free(bytes);
     if (!ok) {
         port_terminate(port, A_epipe);
     }
+}
+
+bool port_output(Port *port, Term data)
+{
+    size_t size;
+    if (iolist_size_of(data, &size) != IO_OK) {
+        return false;
+    }
+    uint8_t *bytes = vm_alloc(port->packet + size + 1);
+    iolist_copy(data, bytes + port->packet, size);
+    output_packet(port, bytes, size);
     return true;
+}
+
+void port_output_bytes(Port *port, const uint8_t *data, size_t n)
+{
+    uint8_t *bytes = vm_alloc(port->packet + n + 1);
+    memcpy(bytes + port->packet, data, n);
+    output_packet(port, bytes, n);
 }
 
 /* --- in ---------------------------------------------------------------------------------------------------- */
@@ -134,6 +149,14 @@ static Term build_data(const Port *port, Term **hp, OffHeap *oh, const uint8_t *
     return build_refc_bin(hp, oh, b, b->data, n);
 }
 
+static void deliver(Port *port, Term message, HeapFrag *frag)
+{
+    if (trace_port_on(port, TRACE_SEND)) {
+        trace_port_says(port, port->owner, message);
+    }
+    msg_send_frag(port->owner, message, frag);
+}
+
 /* {Port, {data, Data}}, or {Port, {data, {Flag, Data}}} when flag is not NONVALUE. */
 static void send_data(Port *port, Term flag, const uint8_t *bytes, size_t n)
 {
@@ -146,7 +169,7 @@ static void send_data(Port *port, Term flag, const uint8_t *bytes, size_t n)
     data = build_tuple2(&hp, A_data, data);
     Term message = build_tuple2(&hp, port->id, data);
     frag->used = (size_t)(hp - frag->mem);
-    msg_send_frag(port->owner, message, frag);
+    deliver(port, message, frag);
 }
 
 void port_deliver_with_head(Port *port, const uint8_t *head, size_t head_size, const uint8_t *bytes, size_t n)
@@ -174,7 +197,7 @@ void port_deliver(Port *port, Term message, HeapFrag *frag)
     if (frag) {
         frag_free(frag);
     }
-    msg_send_frag(port->owner, whole, outer);
+    deliver(port, whole, outer);
 }
 
 static void partial_add(Port *port, const uint8_t *bytes, size_t n)

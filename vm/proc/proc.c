@@ -15,6 +15,8 @@
 #include "vm/proc/monitor.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/table.h"
+#include "vm/trace/seq.h"
+#include "vm/trace/trace.h"
 #include "vm/vm.h"
 
 enum { DEFAULT_LIMIT = 1 << 18, MIN_LIMIT = 1024, PRINTED_NUMBER_BITS = 15, PID_BITS = 28 };
@@ -162,6 +164,7 @@ static void proc_set_identity(Proc *p, Proc *parent, const Export *e)
     p->registered_name = NIL;
     p->error_handler = A_error_handler;
     p->seq_token = NIL;
+    p->tracer = NIL;
     p->label = NIL;
     p->fault_trace = NIL;
     p->msg_last = p->msg_save = &p->msg_first;
@@ -190,6 +193,15 @@ static void proc_set_call(Proc *p, const Export *e, Term args, Term group_leader
     p->ip = e->addr;
 }
 
+/* A sequential trace shows a spawn as a request and its answer. */
+static void spawn_pass_token(Proc *parent, Proc *p, const Export *e, Term args, const SpawnOpts *o)
+{
+    Term options = o->monitor ? heap_cons_on(parent, A_monitor, NIL) : NIL;
+    options = o->link ? heap_cons_on(parent, A_link, options) : options;
+    Term mfa = heap_tuple3(parent, export_module(e), export_function(e), make_small(export_arity(e)));
+    seq_trace_spawned(parent, p, mfa, options, heap_copy(parent, args));
+}
+
 static Term proc_spawn(Proc *parent, const Export *e, Term args, const SpawnOpts *o, Term *monitor_ref)
 {
     Proc *p = vm_calloc(sizeof *p);
@@ -210,6 +222,12 @@ static Term proc_spawn(Proc *parent, const Export *e, Term args, const SpawnOpts
         *monitor_ref = monitor_start_child(parent, p, &mo);
     }
     Term id = p->id; /* it may be gone as soon as it can run */
+    if (parent && (parent->trace_flags || trace_defaults()->proc_flags)) {
+        trace_spawned(parent, p, export_module(e), export_function(e), args, o->link);
+    }
+    if (parent && parent->seq_token != NIL) {
+        spawn_pass_token(parent, p, e, args, o);
+    }
     proc_table_publish(p);
     sched_ready(p);
     return id;

@@ -45,6 +45,7 @@ enum { /* Proc.flags: owner only */
     PF_WAITING = 1 << 11,        /* left the interpreter with RUN_WAITING */
     PF_HAS_TASKS = 1 << 12,      /* `tasks` is not empty: the scheduler runs them outside the interpreter */
     PF_MONITOR_NODES = 1 << 13,  /* asked for messages about nodes */
+    PF_TRACE_FRAMES = 1 << 14,   /* trace/call.h: the stack may hold frames that tracing put there */
     PF_ETS_SUPER_USER = 1 << 20, /* erts_internal:ets_super_user(true) */
 };
 enum { /* Proc.state: atomic */
@@ -59,7 +60,7 @@ enum { /* Proc.state: atomic */
 typedef struct Message {
     struct Message *next;
     Term term;
-    Term token;      /* sequential trace token, NIL if none */
+    Term token;      /* sequential trace token; NIL none; A_undefined: leaves the receiver's alone */
     HeapFrag *frag;  /* owned; NULL once the term is on the heap */
     bool on_heap;    /* the term is on p's heap: a root */
     uint8_t kind;    /* SIG_MESSAGE in the private queue; see signal.h for what else travels in `in` */
@@ -132,13 +133,16 @@ struct Proc {
     struct IdMap *monitors;    /* monitor.h: both directions, and aliases */
     struct Timer *recv_timer;  /* running receive ... after timer, or NULL */
     Signal *tasks;             /* system tasks to run outside the interpreter, oldest first */
-    struct TraceState *trace;  /* NULL when not traced */
-    Term seq_token;
+    struct CallTime *call_time; /* trace/call.h: what a call_time trace is measuring; NULL: nothing */
+    Term seq_token;                 /* trace/seq.h; NIL none */
+    uint64_t seq_clock, seq_last;   /* its serials */
     Term label;
     struct IdMap *suspends;    /* whom this process suspends: pid -> count */
     Term *extra_roots[2];      /* two spare root slots for native state, NULL when unused */
 
     /* Anyone: atomic. */
+    uint32_t trace_flags;   /* trace/trace.h: what is traced, 0 nothing */
+    Term tracer;            /* pid or port that is told; NIL: nobody */
     Signal *in;             /* arrived signals, newest first; SIGNALS_CLOSED when dead (signal.h) */
     uint32_t state;         /* PS_ bits */
     uint32_t suspend_count; /* how often others suspended it */

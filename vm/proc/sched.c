@@ -21,6 +21,7 @@
 #include "vm/proc/safe.h"
 #include "vm/proc/signal.h"
 #include "vm/proc/timer.h"
+#include "vm/trace/call.h"
 #include "vm/vm.h"
 
 enum { POLL_REDUCTIONS = 2 * SLICE_REDUCTIONS, POLL_SLICES = 64, LOW_EVERY = 8 };
@@ -306,6 +307,17 @@ static void sched_run_tasks(Proc *p)
     p->flags &= ~PF_HAS_TASKS;
 }
 
+/* Erlang code of a traced process begins or stops running. */
+static void slice_traced(Proc *p, bool in)
+{
+    if (trace_on(p, TRACE_SCHEDULED)) {
+        trace_scheduled(p, in ? A_in : A_out);
+    }
+    if (p->call_time) {
+        in ? call_time_resume(p) : call_time_pause(p);
+    }
+}
+
 /* Signals, tasks, then Erlang code. Returns what is to become of p. */
 static RunResult sched_run_process(Sched *s, Proc *p)
 {
@@ -357,7 +369,13 @@ static void sched_slice(Sched *s, Proc *p)
     s->current = p;
     s->context_switches++;
     int64_t start = system_monitor()->pid == NONVALUE ? 0 : clock_uptime_ns();
+    if (p->trace_flags) {
+        slice_traced(p, true);
+    }
     RunResult result = sched_run_process(s, p);
+    if (p->trace_flags && result != RUN_EXITED) {
+        slice_traced(p, false);
+    }
     uint64_t used = sched_account(s, p);
     if (vm_config()->on_slice) {
         vm_config()->on_slice(p, used, result);

@@ -8,12 +8,14 @@
 #include "vm/proc/link.h"
 #include "vm/proc/monitor.h"
 #include "vm/proc/sched.h"
+#include "vm/trace/seq.h"
+#include "vm/trace/trace.h"
 #include "vm/vm.h"
 
 Signal *signal_new(SignalKind kind, Term from, uint64_t id)
 {
     Signal *s = vm_alloc(sizeof *s);
-    *s = (Signal){.head = {.term = NIL, .token = NIL, .kind = (uint8_t)kind}, .from = from, .id = id};
+    *s = (Signal){.head = {.term = NIL, .token = A_undefined, .kind = (uint8_t)kind}, .from = from, .id = id};
     return s;
 }
 
@@ -87,9 +89,10 @@ Term *signal_room(Signal *s, size_t words)
 {
     HeapFrag *f = s->head.frag;
     if (!f || f->words - f->used < words) {
-        HeapFrag *bigger = frag_new(term_size(s->head.term) + words);
+        HeapFrag *bigger = frag_new(term_size(s->head.term) + term_size(s->head.token) + words);
         Term *hp = bigger->mem;
         s->head.term = term_copy(s->head.term, &hp, &bigger->off_heap);
+        s->head.token = term_copy(s->head.token, &hp, &bigger->off_heap);
         bigger->used = (size_t)(hp - bigger->mem);
         if (f) {
             frag_free(f);
@@ -101,8 +104,18 @@ Term *signal_room(Signal *s, size_t words)
     return room;
 }
 
+/* Who sent it, as patterns of receives see it. */
+static Term signal_sender(const Signal *s)
+{
+    bool known = s->head.kind != SIG_MESSAGE && s->from != NONVALUE;
+    return known ? s->from : A_undefined;
+}
+
 void signal_to_message(Proc *p, Signal *s, Term term)
 {
+    if (trace_on(p, TRACE_RECEIVE)) {
+        trace_message_received(p, signal_sender(s), term);
+    }
     s->head.kind = SIG_MESSAGE;
     s->head.term = term;
     s->head.next = NULL;
@@ -131,7 +144,12 @@ static void signal_handle_exit(Proc *p, Signal *s)
     Term reason = s->head.term;
     if (linked && !link_take_broken(p, s->from)) {
         signal_free(s);
-    } else if (!linked && reason == A_kill) {
+        return;
+    }
+    if (linked && trace_on(p, TRACE_PROCS)) {
+        trace_proc_event1(p, A_getting_unlinked, s->from);
+    }
+    if (!linked && reason == A_kill) {
         signal_kill(p, s, A_killed);
     } else if (p->flags & PF_TRAP_EXIT) {
         Term *tuple = signal_room(s, EXIT_MESSAGE_WORDS);
@@ -147,12 +165,27 @@ static void signal_handle_exit(Proc *p, Signal *s)
     }
 }
 
-void signal_exit(Term from, Term to, Term reason, bool linked)
+/* The message that it will be for a process that traps exits is what a sequential trace shows. */
+static void exit_attach_token(Proc *sender, Signal *s, Term to)
+{
+    s->head.token = NIL;
+    if (sender->seq_token != NIL) {
+        Term message[4] = {MAKE_HEADER(3, SUB_TUPLE), A_EXIT, sender->id, s->head.term};
+        seq_trace_sent(sender, to, make_boxed(message));
+        seq_trace_attach(sender, s);
+    }
+}
+
+void signal_exit(Proc *sender, Term from, Term to, Term reason, bool linked)
 {
     Proc *target = proc_lookup(to);
     if (target) {
         SignalKind kind = linked ? SIG_EXIT_LINKED : SIG_EXIT;
-        signal_push(target, signal_new_term(kind, from, 0, reason, is_immed(reason) ? 0 : EXIT_MESSAGE_WORDS));
+        Signal *s = signal_new_term(kind, from, 0, reason, is_immed(reason) ? 0 : EXIT_MESSAGE_WORDS);
+        if (sender) {
+            exit_attach_token(sender, s, to);
+        }
+        signal_push(target, s);
     }
 }
 
@@ -180,6 +213,7 @@ static void signal_handle(Proc *p, Signal *s)
 {
     switch ((SignalKind)s->head.kind) {
     case SIG_MESSAGE:
+    case SIG_MESSAGE_FROM:
         signal_to_message(p, s, s->head.term);
         return;
     case SIG_ALIAS_MESSAGE:
@@ -267,7 +301,7 @@ static void signal_answer_dead(Proc *p, Signal *s)
 {
     switch ((SignalKind)s->head.kind) {
     case SIG_LINK:
-        signal_exit(p->id, s->from, A_noproc, true);
+        signal_exit(p, p->id, s->from, A_noproc, true);
         break;
     case SIG_UNLINK:
         signal_send(s->from, signal_new(SIG_UNLINK_ACK, p->id, s->id));

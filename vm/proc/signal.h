@@ -12,6 +12,7 @@
 
 typedef enum {
     SIG_MESSAGE,
+    SIG_MESSAGE_FROM,  /* the same with all fields of a Signal: for receivers that are traced, and for tokens */
     SIG_ALIAS_MESSAGE, /* id: the alias */
     SIG_EXIT,          /* exit/2: term = reason */
     SIG_EXIT_LINKED,   /* a link broke: term = reason */
@@ -47,8 +48,8 @@ void signal_handle_all(Proc *p);
 /* What a process that ends owes the senders of signals it never handled. */
 void signal_close_all(Proc *p);
 
-/* An exit signal as if `from` (pid or port) sent it. Not to oneself while running: see bif_exit_2. */
-void signal_exit(Term from, Term to, Term reason, bool linked);
+/* An exit signal as if `from` (pid or port) sent it; sender: that process, NULL when it is none. Not to oneself while running: see bif_exit_2. */
+void signal_exit(Proc *sender, Term from, Term to, Term reason, bool linked);
 /* Adds words for terms to the end of a signal's fragment; makes a fragment if there is none. The place to build. */
 Term *signal_room(Signal *s, size_t words);
 /* Turns a signal into a message to p of this term (built in the signal's fragment) and appends it to p's queue. */
