@@ -6,9 +6,9 @@
 
 #include "gen/ops.h"
 
-const Word code_trace_frames[8] = {
+const Word code_trace_frames[9] = {
     0, 0, 0, 0, (Word)(uintptr_t)op_return_trace, (Word)(uintptr_t)op_exception_trace, (Word)(uintptr_t)op_return_to_trace,
-    (Word)(uintptr_t)op_return_time_trace,
+    (Word)(uintptr_t)op_return_time_trace, (Word)(uintptr_t)op_traced_tail_return,
 };
 
 /* The instruction that a breakpoint stands for is entered as if nothing had been there: it does not know. */
@@ -44,11 +44,28 @@ OP(traced_native)
     E[0] = (Term)(uintptr_t)(ip + 3);
     GOTO(native_entry(ARG(2)));
 }
-OP(traced_native_only) { GOTO(native_entry(ARG(2))); }
+/* Calls that are a function's last: what the native raises names this function all the same, so it leaves a frame. */
+#define TAIL_FRAME()                                 \
+    E -= FRAME_TAIL;                                 \
+    E[0] = (Term)(uintptr_t)CODE_TRACED_TAIL;        \
+    E[1] = make_small((int64_t)(uintptr_t)ip)
+OP(traced_native_only)
+{
+    ENSURE(FRAME_TAIL, export_arity((const Export *)(uintptr_t)ARG(2)));
+    TAIL_FRAME();
+    GOTO(native_entry(ARG(2)));
+}
 OP(traced_native_last)
 {
+    ENSURE(FRAME_TAIL, export_arity((const Export *)(uintptr_t)ARG(2)));
     E += ARG(3) + 1;
+    TAIL_FRAME();
     GOTO(native_entry(ARG(2)));
+}
+OP(traced_tail_return)
+{
+    E += FRAME_TAIL;
+    GOTO((const Word *)E[0]);
 }
 OP(traced_native_bare) { GOTO(native_entry(ARG(2))); }
 

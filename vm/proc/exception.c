@@ -53,7 +53,7 @@ static unsigned stack_addresses(const Term *slot, const Term *end, Word *to, uns
     for (; slot < end && n < max; slot++) {
         Word w = *slot;
         if (is_header(w) && w != 0 && w != before && w != (Word)(uintptr_t)code_normal_exit && !call_frame_words(w)) {
-            to[n++] = w - sizeof(Word);
+            to[n++] = (Word)(uintptr_t)call_frame_address(slot);
             before = w;
         }
     }

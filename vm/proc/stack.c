@@ -7,6 +7,7 @@
 #include "vm/proc/stack.h"
 
 #include "vm/term/print.h"
+#include "vm/trace/call.h"
 
 enum { LINE_MAX_BYTES = 4096 };
 
@@ -27,7 +28,7 @@ void stack_each_address(const Proc *p, bool in_call, bool (*fn)(const Word *ip, 
         at += code_has_frame(in, p->ip);
     }
     for (; at < p->stack_end; at++) {
-        if (is_code_address(*at) && !fn((const Word *)(uintptr_t)*at - 1, arg)) {
+        if (is_code_address(*at) && !fn(call_frame_address(at), arg)) {
             return;
         }
     }

@@ -224,21 +224,25 @@ typedef struct Applying {
 } Applying;
 
 /* Setting a local trace ends a global one on the same function, and the other way round. */
-static void clear_other_side(Term m, Term f, unsigned arity, bool local)
+static void clear_global(Term m, Term f, unsigned arity)
 {
     Export *e = export_find(m, f, arity);
-    if (!e) {
-        return;
-    }
-    if (local) {
+    if (e) {
         breakpoint_export_moved(e);
-        return;
     }
-    const Word *entry = e->behind ? e->behind : e->addr;
-    Breakpoint *b = breakpoint_find(entry);
-    if (b && entry != e->stub) {
-        kinds_clear(b, ~0u);
-        show(b);
+}
+
+static void clear_local(Module *m, void *arg)
+{
+    const BreakpointPattern *pattern = arg;
+    const Instance *in = m->current;
+    for (size_t i = 0; in && i < in->function_count; i++) {
+        const FunctionInfo *f = &in->functions[i];
+        Breakpoint *b = matches(pattern, in->name, f->name, f->arity) ? breakpoint_find(f->entry) : NULL;
+        if (b) {
+            kinds_clear(b, ~(unsigned)BREAK_GLOBAL);
+            show(b);
+        }
     }
 }
 
@@ -249,7 +253,7 @@ static void apply_instance(const Instance *in, Applying *a)
         if (matches(a->pattern, in->name, f->name, f->arity)) {
             a->count++;
             if (a->r->wish != BREAK_OFF) {
-                clear_other_side(in->name, f->name, f->arity, true);
+                clear_global(in->name, f->name, f->arity);
             }
             request_apply(f->entry, a->r);
         }
@@ -276,9 +280,6 @@ static void apply_export(Export *e, void *arg)
         request_apply(entry, a->r);
         return;
     }
-    if (a->r->wish != BREAK_OFF) {
-        clear_other_side(export_module(e), export_function(e), export_arity(e), false);
-    }
     request_apply(e->stub, a->r);
 }
 
@@ -286,6 +287,9 @@ static void apply(Applying *a)
 {
     const BreakpointPattern *p = a->pattern;
     bool global = a->r->kinds & BREAK_GLOBAL;
+    if (global && a->r->wish != BREAK_OFF) {
+        module_each(clear_local, (void *)(uintptr_t)p);
+    }
     if (global && p->given == 3) {
         Export *e = export_find(p->m, p->f, p->arity);
         if (e) {

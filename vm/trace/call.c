@@ -48,10 +48,10 @@ static const Term *skip_frames(const Term *slot)
 
 const Word *call_trace_caller(const Proc *p)
 {
-    return (const Word *)(uintptr_t)*skip_frames(p->stop) - 1;
+    return call_frame_address(skip_frames(p->stop));
 }
 
-/* {M, F, Arity} of a return address in `space`; undefined when nothing is there. */
+/* {M, F, Arity} of a code address in `space`; undefined when nothing is there. */
 static Term caller_term(const Word *ip, Term space[4])
 {
     const Instance *in;
@@ -133,7 +133,8 @@ static bool returns_to_already(const Proc *p)
 static void call_own(Proc *p, const Word *ip, Term args, Magic *spec, bool local, Pushes *f)
 {
     unsigned asked;
-    if (!trace_tracer_alive(p->tracer)) {
+    Term tracer = p->tracer; /* the specification may take it away: this call is told all the same */
+    if (!trace_tracer_alive(tracer)) {
         trace_switch_proc(p, NIL, false, TRACE_ALL);
         return;
     }
@@ -142,9 +143,7 @@ static void call_own(Proc *p, const Word *ip, Term args, Magic *spec, bool local
         return;
     }
     if (said != A_false) {
-        if (p->trace_flags) { /* else the specification has switched it off */
-            send_call(p, ip, args, p->tracer, p->trace_flags, said);
-        }
+        send_call(p, ip, args, tracer, p->trace_flags, said);
         if (local && (p->trace_flags & TRACE_RETURN_TO) && !returns_to_already(p)) {
             push_add(f, CODE_RETURN_TO, NIL, NULL);
         }
@@ -332,18 +331,18 @@ void call_trace_return(Proc *p, Term value)
     p->stop += FRAME_RETURN;
 }
 
-static void send_return_to(Proc *p, Term address)
+static void send_return_to(Proc *p, const Word *ip)
 {
     Term space[4];
     if (trace_on(p, TRACE_RETURN_TO) && !(p->trace_flags & TRACE_SILENT)) {
-        trace_proc_event1(p, A_return_to, caller_term((const Word *)(uintptr_t)address - 1, space));
+        trace_proc_event1(p, A_return_to, caller_term(ip, space));
     }
 }
 
 void call_trace_return_to(Proc *p)
 {
     p->stop += FRAME_TO;
-    send_return_to(p, *skip_frames(p->stop));
+    send_return_to(p, call_frame_address(skip_frames(p->stop)));
 }
 
 static void time_return(Proc *p, Term before)
@@ -367,12 +366,12 @@ void call_trace_unwind(Proc *p, const Term *end, Term class, Term value)
 {
     Term what[3] = {MAKE_HEADER(2, SUB_TUPLE), class, value};
     bool to = false;
-    Term back = NONVALUE; /* the address that a caught exception returns to */
+    const Word *back = NULL; /* what a caught exception returns to */
     for (const Term *slot = p->stop; slot <= end && slot < p->stack_end;) {
         unsigned n = call_frame_words(*slot);
         if (n == 0) {
             if (is_header(*slot) && *slot) {
-                back = to ? *slot : NONVALUE;
+                back = to ? call_frame_address(slot) : NULL;
                 to = false;
             }
             slot++;
@@ -387,7 +386,7 @@ void call_trace_unwind(Proc *p, const Term *end, Term class, Term value)
         }
         slot += n;
     }
-    if (end < p->stack_end && back != NONVALUE) {
+    if (end < p->stack_end && back) {
         send_return_to(p, back);
     }
 }

@@ -13,13 +13,15 @@ enum { /* words of the frames with their address */
     FRAME_RETURN = 5, /* module, function, arity, tracer (NIL: the process's own) */
     FRAME_TO = 1,
     FRAME_TIME = 2,   /* address of the function that was measured before, as a small; 0 none */
+    FRAME_TAIL = 2,   /* the call of a native that is a function's last: its address, as a small */
 };
-extern const Word code_trace_frames[8]; /* four words that are no code, then one instruction each: */
+extern const Word code_trace_frames[9]; /* four words that are no code, then one instruction each: */
 #define CODE_RETURN_TRACE (&code_trace_frames[4])
 #define CODE_EXCEPTION_TRACE (&code_trace_frames[5])
 #define CODE_RETURN_TO (&code_trace_frames[6])
 #define CODE_RETURN_TIME (&code_trace_frames[7])
-/* Words of the frame that this slot begins when tracing pushed it, else 0. */
+#define CODE_TRACED_TAIL (&code_trace_frames[8])
+/* Words of the frame that this slot begins when tracing pushed it to watch a return, else 0. */
 static inline unsigned call_frame_words(Term slot)
 {
     const Word *ip = (const Word *)(uintptr_t)slot;
@@ -27,6 +29,14 @@ static inline unsigned call_frame_words(Term slot)
         return 0;
     }
     return ip == CODE_RETURN_TO ? FRAME_TO : ip == CODE_RETURN_TIME ? FRAME_TIME : FRAME_RETURN;
+}
+
+/* Where the call was made that returns to the address in *slot: in its last word. The frame of a traced tail call of a native
+ * stands for the one that its function has given up. */
+static inline const Word *call_frame_address(const Term *slot)
+{
+    bool tail = *slot == (Term)(uintptr_t)CODE_TRACED_TAIL;
+    return tail ? (const Word *)(uintptr_t)small_value(slot[1]) : (const Word *)(uintptr_t)*slot - 1;
 }
 
 /* p is about to enter the function at ip (its breakpoint), its arguments in x. Returns the instruction to go on with, 0 when
