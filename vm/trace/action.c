@@ -25,6 +25,10 @@ static Term change(Proc *p, Proc *target, Term tracer, uint32_t off, uint32_t on
     if (target->trace_flags && target->tracer != tracer && trace_tracer_alive(target->tracer)) {
         return NONVALUE;
     }
+    if (target != p) {
+        trace_change(target->id, tracer, off, on);
+        return A_true;
+    }
     uint32_t flags = (target->trace_flags & ~off) | on;
     target->tracer = flags ? tracer : NIL;
     __atomic_store_n(&target->trace_flags, flags, __ATOMIC_RELEASE);

@@ -6,6 +6,7 @@
 #include "vm/proc/clock.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
+#include "vm/proc/signal.h"
 #include "vm/term/binary.h"
 #include "vm/term/etf.h"
 #include "vm/trace/trace_priv.h"
@@ -321,12 +322,29 @@ void trace_spawned(Proc *parent, Proc *child, Term m, Term f, Term args, bool li
 
 void trace_follow_link(Proc *p, Term peer)
 {
-    Proc *other = proc_lookup(peer);
-    if (other && other != p && (p->trace_flags & (TRACE_ON_LINK | TRACE_ON_FIRST_LINK))) {
-        if (!other->trace_flags || other->tracer == p->tracer) {
-            inherit(p, other, TRACE_ON_LINK, TRACE_ON_FIRST_LINK);
-        }
+    uint32_t flags = p->trace_flags;
+    if (flags & TRACE_ON_FIRST_LINK) {
+        p->trace_flags = flags &= ~(uint32_t)(TRACE_ON_LINK | TRACE_ON_FIRST_LINK);
     }
+    trace_change(peer, p->tracer, 0, flags);
+}
+
+/* In the context of the process itself. */
+static void change_now(Proc *p, Signal *s, bool dead)
+{
+    uint32_t flags = (p->trace_flags & ~(uint32_t)(s->id >> 32)) | (uint32_t)s->id;
+    bool other = p->trace_flags && p->tracer != s->head.term && trace_tracer_alive(p->tracer);
+    if (!dead && !other) {
+        p->tracer = flags ? s->head.term : NIL;
+        __atomic_store_n(&p->trace_flags, flags, __ATOMIC_RELEASE);
+    }
+}
+
+void trace_change(Term pid, Term tracer, uint32_t off, uint32_t on)
+{
+    Signal *s = signal_new_term(SIG_CALL, pid, (uint64_t)off << 32 | on, tracer, 0);
+    s->call = change_now;
+    signal_send(pid, s);
 }
 
 /* --- where it is ------------------------------------------------------------------------------------------------------- */
