@@ -89,11 +89,10 @@ NATIVE(native_list_to_ref)
     if (!parse_numbers(a[0], "#Ref<", n, 4) || n[0] != 0 || n[3] >= 1u << 18) {
         return p_badarg(p);
     }
-    Ref *r = (Ref *)(void *)heap_alloc(p, REF_PLAIN_WORDS);
-    r->header = MAKE_HEADER(REF_PLAIN_ARITY, SUB_REF);
-    r->n01 = n[2] << 32 | n[3];
-    r->n2 = n[1];
-    return make_boxed((const Term *)(const void *)r);
+    Term *hp = heap_alloc(p, REF_MAGIC_WORDS);
+    Term ref = build_read_ref(&hp, heap_off_heap(p), n[2] << 32 | n[3], n[1]);
+    heap_trim(p, hp);
+    return ref;
 }
 
 /* --- nodes: this one has no name and knows no other ------------------------------------------------------------------ */

@@ -43,10 +43,12 @@ struct Binary {
 
 /* What a magic reference names: a native resource with a destructor, counted. `kind` tells whose it is. */
 typedef struct Magic {
-    int64_t refc;
+    int64_t refc; /* atomic */
     const struct MagicKind *kind;
-    uint64_t ref_numbers[2]; /* n01, n2 of the first reference made to it */
+    uint64_t ref_numbers[2]; /* n01, n2 of the references to it */
     void *data;
+    struct Magic *noted_next; /* in the table of magic.c */
+    bool noted;               /* atomic */
 } Magic;
 typedef struct MagicKind {
     const char *name;
@@ -124,6 +126,11 @@ Term heap_magic_ref(Proc *p, Magic *m);
 Magic *magic_of(Term t, const MagicKind *kind);
 void magic_retain(Magic *m);
 void magic_release(Magic *m);
+/* The reference's numbers are about to leave as text or bytes: reading them back is to give a reference to m again. */
+void magic_note(Magic *m);
+/* A term for this machine's reference with those numbers, read from text or bytes: magic when they are a living, noted one's.
+ * At most REF_MAGIC_WORDS. */
+Term build_read_ref(Term **hp, OffHeap *oh, uint64_t n01, uint64_t n2);
 
 /* --- literal areas ------------------------------------------------------------------------------ */
 /* All literals live in one reserved address range, so that the collector tells them by address. */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What terms share across heaps: the bytes of refc binaries and the resources of magic references. Both are counted;
- * each memory area keeps a list of the objects in it that hold a count (OffHeap).
+ * What terms share across heaps: the bytes of refc binaries, here, and the resources of magic references, in magic.c. Both are
+ * counted; each memory area keeps a list of the objects in it that hold a count (OffHeap).
  */
 #include "vm/heap/offheap.h"
-#include "vm/plat.h"
-#include "vm/proc/sched.h"
 #include "vm/vm.h"
 
 /* Bytes of all binaries alive; atomic. For reports. */
@@ -64,57 +62,6 @@ Term build_refc_bin(Term **hp, OffHeap *oh, Binary *b, const uint8_t *data, size
     off_heap_link(oh, (Word *)r);
     oh->bytes += b->size;
     return make_boxed((Term *)r);
-}
-
-Magic *magic_new(const MagicKind *kind, void *data)
-{
-    Magic *m = vm_calloc(sizeof *m);
-    m->kind = kind;
-    m->data = data;
-    sched_new_ref_numbers(plat_sched(), &m->ref_numbers[0], &m->ref_numbers[1]);
-    return m;
-}
-
-void magic_retain(Magic *m)
-{
-    __atomic_add_fetch(&m->refc, 1, __ATOMIC_RELAXED);
-}
-
-void magic_release(Magic *m)
-{
-    if (__atomic_sub_fetch(&m->refc, 1, __ATOMIC_ACQ_REL) == 0) {
-        if (m->kind->destroy) {
-            m->kind->destroy(m);
-        }
-        vm_free(m);
-    }
-}
-
-Term build_magic_ref(Term **hp, OffHeap *oh, Magic *m)
-{
-    Ref *r = (Ref *)*hp;
-    *hp += REF_MAGIC_WORDS;
-    r->header = MAKE_HEADER(REF_MAGIC_ARITY, SUB_REF);
-    r->n01 = m->ref_numbers[0];
-    r->n2 = m->ref_numbers[1];
-    r->magic = m;
-    magic_retain(m);
-    off_heap_link(oh, (Word *)r);
-    return make_boxed((Term *)r);
-}
-
-Term heap_magic_ref(Proc *p, Magic *m)
-{
-    Term *hp = heap_alloc(p, REF_MAGIC_WORDS);
-    return build_magic_ref(&hp, heap_off_heap(p), m);
-}
-
-Magic *magic_of(Term t, const MagicKind *kind)
-{
-    if (!is_magic_ref(t) || ref_ptr(t)->magic->kind != kind) {
-        return NULL;
-    }
-    return ref_ptr(t)->magic;
 }
 
 void off_heap_link(OffHeap *oh, Word *object)

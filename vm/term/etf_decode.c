@@ -380,7 +380,7 @@ static bool measure_id(const Item *it, size_t *words)
         return true;
     }
     if (it->kind == ITEM_REF) {
-        *words += REF_PLAIN_WORDS;
+        *words += REF_MAGIC_WORDS;
         return id->count <= 3 && (id->count == 0 || id->n[0] >> 18 == 0);
     }
     return it->kind == ITEM_PORT ? id->number >> 28 == 0
@@ -523,12 +523,8 @@ static Term build_id(Decoder *d, ItemKind kind, const NodeId *id)
         return make_port(id->number);
     }
     if (here) {
-        Ref *r = (Ref *)o;
-        r->header = MAKE_HEADER(REF_PLAIN_ARITY, SUB_REF);
-        r->n01 = (id->count > 0 ? id->n[0] : 0) | (uint64_t)(id->count > 1 ? id->n[1] : 0) << 32;
-        r->n2 = id->count > 2 ? id->n[2] : 0;
-        d->hp += REF_PLAIN_WORDS;
-        return make_boxed(o);
+        uint64_t n01 = (id->count > 0 ? id->n[0] : 0) | (uint64_t)(id->count > 1 ? id->n[1] : 0) << 32;
+        return build_read_ref(&d->hp, d->oh, n01, id->count > 2 ? id->n[2] : 0);
     }
     Term node = atom_of(&id->node, false);
     if (node == NONVALUE) {

@@ -219,6 +219,9 @@ static void put_ref(Encoder *e, Term t)
     uint64_t creation = 0;
     if (is_local_ref(t)) {
         const Ref *r = ref_ptr(t);
+        if (is_magic_ref(t)) {
+            magic_note(r->magic);
+        }
         local[0] = (uint32_t)r->n01;
         local[1] = (uint32_t)(r->n01 >> 32);
         local[2] = (uint32_t)r->n2;
