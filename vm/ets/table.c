@@ -48,6 +48,8 @@ static struct NameShard *name_shard(Term name)
 }
 _Static_assert(NAME_SHARDS == 256, "name_shard() takes the top 8 bits");
 
+bool table_names_collide(Term a, Term b) { return name_shard(a) == name_shard(b); }
+
 static Table **name_link(struct NameShard *shard, Term name)
 {
     Table **at = &shard->first;

@@ -189,6 +189,7 @@ static inline void table_write_unlock(Table *t) { write_unlock(&t->lock); }
 static inline bool table_is_fixed(const Table *t) { return t->fixes != NULL; }
 /* The name of a named table, else its reference on p's heap. */
 Term table_id(Proc *p, const Table *t);
+bool table_names_collide(Term a, Term b); /* they stand in the same shard of the table of names */
 Magic *table_magic_of(Term id); /* NULL: not a table reference */
 static inline Table *magic_table(Magic *m) { return m->data; }
 

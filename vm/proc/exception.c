@@ -296,18 +296,18 @@ Term exception_as_exit(Proc *p, Term class, Term value, Term raw)
     return heap_tuple2(p, A_EXIT, value);
 }
 
-void exception_log(Proc *p, const char *format, Term args)
+void exception_log(Proc *p, Term level, const char *format, Term args)
 {
     Term logger = registry_find(A_logger);
     if (logger == NONVALUE || logger == p->id || !is_local_pid(logger)) {
         return;
     }
-    Term my[] = {A_tag, A_error, A_emulator, A_true};
+    Term my[] = {A_tag, level == A_warning ? A_warning_msg : A_error, A_emulator, A_true};
     Term meta[] = {A_pid,          p->id,
                    A_gl,           p->group_leader,
                    A_time,         heap_int64(p, clock_system_ns() / 1000),
                    A_error_logger, map_from_pairs(p, my, 2)};
-    Term fields[] = {A_log, A_error, heap_string(p, (const uint8_t *)format, strlen(format)), args,
+    Term fields[] = {A_log, level, heap_string(p, (const uint8_t *)format, strlen(format)), args,
                      map_from_pairs(p, meta, 4)};
     msg_send_pid(p, logger, heap_tuple(p, 5, fields));
 }
@@ -315,7 +315,7 @@ void exception_log(Proc *p, const char *format, Term args)
 static void log_crash(Proc *p, Term reason)
 {
     Term args[] = {p->id, reason};
-    exception_log(p, "Error in process ~p with exit value:~n~p~n", heap_list(p, 2, args, NIL));
+    exception_log(p, A_error, "Error in process ~p with exit value:~n~p~n", heap_list(p, 2, args, NIL));
 }
 
 static const Word *end_process(Proc *p, FaultClass class, Term value, Term raw)

@@ -15,7 +15,7 @@ bool proc_max_heap_exceeded(Proc *p)
                        A_true,
                        make_small((int64_t)p->msg_count),
                        process_gc_info(p, p)};
-        exception_log(p,
+        exception_log(p, A_error,
                       "     Process:            ~p ~n"
                       "     Context:            maximum heap size reached~n"
                       "     Max Heap Size:      ~p~n"

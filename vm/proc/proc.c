@@ -98,6 +98,21 @@ void proc_each(void (*fn)(Proc *p, void *arg), void *arg)
     }
 }
 
+uint64_t proc_table_next(void)
+{
+    uint64_t n = __atomic_load_n(&table.next, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < table.limit && __atomic_load_n(&table.slot[n & (table.limit - 1)], __ATOMIC_RELAXED); i++) {
+        n++;
+    }
+    return n;
+}
+
+uint64_t proc_table_set_next(uint64_t n)
+{
+    __atomic_store_n(&table.next, n, __ATOMIC_RELAXED);
+    return proc_table_next();
+}
+
 /* Gives p an id and reserves its slot. False when the table is full. */
 static bool proc_table_reserve(Proc *p)
 {

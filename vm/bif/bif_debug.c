@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * erts_debug:set_internal_state/2 and get_internal_state/1, what OTP's test suites ask of the machine's inside. Closed until
+ * somebody opens it (available_internal_state), as in OTP, with a warning to the logger.
+ *
+ * Here is what has a meaning in Loom. The loop limits bound how far a native of ERTS works before it lets others run;
+ * Loom's natives finish and are charged for what they did, so the limits are kept and bound nothing. Ordered tables are not
+ * split into parts, so a wish to split one is granted by leaving it as it is. Whatever else is asked for is a bad argument.
+ */
+#include "gen/natives.h"
+#include "vm/ets/table.h"
+#include "vm/proc/exception.h"
+#include "vm/proc/table.h"
+#include "vm/term/binary.h"
+
+enum { DEFAULT_UNICODE_LIMIT = 40000, DEFAULT_RE_LIMIT = 40000, MAX_COLLIDING = 1000 };
+
+/* Atomic, each for itself. */
+static struct DebugState {
+    uint32_t open;
+    int64_t binary_limit, unicode_limit, re_limit;
+} debug = {.unicode_limit = DEFAULT_UNICODE_LIMIT, .re_limit = DEFAULT_RE_LIMIT};
+
+static Term undefined(Proc *p)
+{
+    return p_fault(p, FAULT_ERROR, A_undef);
+}
+
+/* --- set ------------------------------------------------------------------------------------------------------ */
+static Term set_available(Proc *p, Term value)
+{
+    if (value == A_true) {
+        exception_log(p, A_warning,
+                      "Process ~p enabled access to the emulator internal state.\n"
+                      "NOTE: This is an erts internal test feature and should *only* be used by OTP test-suites.\n",
+                      heap_list(p, 1, &p->id, NIL));
+    }
+    return make_boolean(__atomic_exchange_n(&debug.open, value == A_true, __ATOMIC_SEQ_CST));
+}
+
+static Term set_limit(Proc *p, int64_t *limit, int64_t normal, Term value)
+{
+    if (value != A_default && (!is_small(value) || small_value(value) < 0)) {
+        return p_badarg(p);
+    }
+    int64_t n = value == A_default || value == make_small(0) ? normal : small_value(value);
+    return make_small(__atomic_exchange_n(limit, n, __ATOMIC_SEQ_CST));
+}
+
+static Term set_reductions_left(Proc *p, Term value)
+{
+    if (!is_small(value)) {
+        return p_badarg(p);
+    }
+    int64_t n = small_value(value);
+    n = n < 0 ? 0 : n > SLICE_REDUCTIONS ? SLICE_REDUCTIONS : n;
+    p->reductions -= (uint64_t)(n - (int64_t)p->fcalls); /* how many it has done stays true */
+    p->fcalls = (intptr_t)n;
+    return A_true;
+}
+
+static Term set_next_pid(Proc *p, Term value)
+{
+    if (!is_small(value) || small_value(value) < 0) {
+        return p_badarg(p);
+    }
+    return heap_uint64(p, proc_table_set_next((uint64_t)small_value(value)));
+}
+
+/* A copy of the term in a fragment of the heap. */
+static Term set_fragment(Proc *p, Term value)
+{
+    Term copy;
+    HeapFrag *frag = frag_copy_term(value, &copy);
+    if (!frag) {
+        return value;
+    }
+    heap_adopt_frag(p, frag);
+    return copy;
+}
+
+/* {Name, N}: N atoms whose tables stand in one shard of the table of names. */
+static Term set_colliding_names(Proc *p, Term value)
+{
+    const Term *e = is_tuple(value) && tuple_arity(value) == 2 ? tuple_elements(value) : NULL;
+    if (!e || !is_atom(e[0]) || !is_small(e[1]) || small_value(e[1]) < 0 || small_value(e[1]) > MAX_COLLIDING) {
+        return p_badarg(p);
+    }
+    Term list = NIL;
+    size_t wanted = (size_t)small_value(e[1]), atoms = atom_count();
+    for (size_t i = 0; i < atoms && wanted > 0; i++) {
+        Term name = make_atom((uint32_t)i);
+        if (name != e[0] && table_names_collide(name, e[0])) {
+            list = heap_cons_on(p, name, list);
+            wanted--;
+        }
+    }
+    p_charge(p, (intptr_t)(atoms / 64));
+    return list;
+}
+
+/* {Table, Bool} of an ordered_set that OTP would split among writers. */
+static Term set_split(Proc *p, Term value)
+{
+    const Term *e = is_tuple(value) && tuple_arity(value) == 2 ? tuple_elements(value) : NULL;
+    Magic *m = e && is_boolean(e[1]) ? table_magic_of(e[0]) : NULL;
+    const Table *t = m ? m->data : NULL;
+    bool splits = t && store_is_tree(&t->store) && t->write_concurrency != A_false;
+    return splits ? A_ok : p_badarg(p);
+}
+
+static Term set_wait(Proc *p, Term value)
+{
+    /* Nothing of this is put off: memory is freed where its last use ends, timers when they are cancelled. */
+    bool known = value == A_deallocations || value == A_thread_progress || value == A_aux_work || value == A_timer_cancellations;
+    return known ? A_ok : p_badarg(p);
+}
+
+NATIVE(native_erts_debug_set_internal_state)
+{
+    if (a[0] == A_available_internal_state && is_boolean(a[1])) {
+        return set_available(p, a[1]);
+    }
+    if (!__atomic_load_n(&debug.open, __ATOMIC_RELAXED)) {
+        return undefined(p);
+    }
+    switch (a[0]) {
+    case A_reds_left:
+        return set_reductions_left(p, a[1]);
+    case A_next_pid:
+        return set_next_pid(p, a[1]);
+    case A_binary_loop_limit:
+        return set_limit(p, &debug.binary_limit, 0, a[1]);
+    case A_unicode_loop_limit:
+        return set_limit(p, &debug.unicode_limit, DEFAULT_UNICODE_LIMIT, a[1]);
+    case A_re_loop_limit:
+        return set_limit(p, &debug.re_limit, DEFAULT_RE_LIMIT, a[1]);
+    case A_mbuf:
+        return set_fragment(p, a[1]);
+    case A_colliding_names:
+        return set_colliding_names(p, a[1]);
+    case A_ets_force_trap:
+        return A_notsup;
+    case A_ets_force_split:
+    case A_ets_debug_random_split_join:
+        return set_split(p, a[1]);
+    case A_wait:
+        return set_wait(p, a[1]);
+    default:
+        return p_badarg(p);
+    }
+}
+
+/* --- get ------------------------------------------------------------------------------------------------------ */
+/* heap_binary, or {refc_binary, BytesVisible, {binary, BytesAllocated}, Flags}; of what a part is part of. */
+static Term get_binary_info(Proc *p, Term t)
+{
+    if (!is_bitstring(t)) {
+        return p_badarg(p);
+    }
+    while (boxed_sub(t) == SUB_SUB_BIN) {
+        t = ((const SubBin *)(const void *)boxed_ptr(t))->orig;
+    }
+    if (boxed_sub(t) == SUB_HEAP_BIN) {
+        return A_heap_binary;
+    }
+    const RefcBin *r = (const RefcBin *)(const void *)boxed_ptr(t);
+    Term e[4] = {A_refc_binary, heap_uint64(p, r->size), heap_tuple2(p, A_binary, heap_uint64(p, r->bin->size)),
+                 make_small((int64_t)r->writable)};
+    return heap_tuple(p, 4, e);
+}
+
+static Term get_process_status(Proc *p, Term pid)
+{
+    const Proc *t = proc_lookup(pid);
+    if (!t) {
+        return A_undefined;
+    }
+    uint32_t state = __atomic_load_n(&t->state, __ATOMIC_ACQUIRE);
+    return t == p || state & PS_RUNNING ? A_running
+           : state & PS_SUSPENDED       ? A_suspended
+           : state & PS_RUNNABLE        ? A_runnable
+                                        : A_waiting;
+}
+
+NATIVE(native_erts_debug_get_internal_state)
+{
+    if (!__atomic_load_n(&debug.open, __ATOMIC_RELAXED)) {
+        return undefined(p);
+    }
+    switch (a[0]) {
+    case A_available_internal_state:
+        return A_true;
+    case A_reds_left:
+        return make_small((int64_t)p->fcalls);
+    case A_next_pid:
+        return heap_uint64(p, proc_table_next());
+    case A_force_heap_frags:
+        return A_false;
+    case A_flxctr_memory_usage: /* the counters of tables take no memory of their own */
+    case A_lc_graph:
+        return A_notsup;
+    default:
+        break;
+    }
+    const Term *e = is_tuple(a[0]) && tuple_arity(a[0]) == 2 ? tuple_elements(a[0]) : NULL;
+    if (e && e[0] == A_binary_info) {
+        return get_binary_info(p, e[1]);
+    }
+    if (e && e[0] == A_process_status && is_pid(e[1])) {
+        return get_process_status(p, e[1]);
+    }
+    return p_badarg(p);
+}
