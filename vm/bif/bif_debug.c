@@ -178,9 +178,9 @@ static Term get_process_status(Proc *p, Term pid)
     }
     uint32_t state = __atomic_load_n(&t->state, __ATOMIC_ACQUIRE);
     return t == p || state & PS_RUNNING ? A_running
-           : state & PS_SUSPENDED       ? A_suspended
-           : state & PS_RUNNABLE        ? A_runnable
-                                        : A_waiting;
+           : __atomic_load_n(&t->suspend_count, __ATOMIC_RELAXED) ? A_suspended
+           : state & PS_RUNNABLE                                  ? A_runnable
+                                                                  : A_waiting;
 }
 
 NATIVE(native_erts_debug_get_internal_state)
