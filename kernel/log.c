@@ -5,6 +5,8 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/serial.h"
 #include "kernel/console/screen.h"
+#include "kernel/smp/lock.h"
+#include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
 #include "lib/fmt.h"
 
@@ -17,19 +19,26 @@ typedef struct EarlyLine {
 } EarlyLine;
 
 static struct Log {
+    KLock lock;
     char ring[LOG_RING_BYTES];
     uint64_t total; /* bytes ever written */
     EarlyLine early[EARLY_LINES];
     unsigned early_count;
 } kernel_log;
 
+/* A panic does not wait: whoever holds the lock may have been stopped. */
+static bool log_lock(void) { return smp_is_stopping() ? interrupts_save() : klock_acquire(&kernel_log.lock); }
+static void log_unlock(bool on) { klock_release(&kernel_log.lock, on); }
+
 void log_write(const char *text, size_t n)
 {
+    bool on = log_lock();
     for (size_t i = 0; i < n; i++) {
         kernel_log.ring[kernel_log.total++ % LOG_RING_BYTES] = text[i];
     }
     serial_write(text, n);
     screen_write(text, n);
+    log_unlock(on);
 }
 
 static void write_format(const char *format, va_list ap, int prefix, char *line)

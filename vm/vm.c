@@ -143,7 +143,7 @@ void vm_main(const VmConfig *config)
     vm_spawn_first();
     for (unsigned i = 1; i < sched_count(); i++) {
         if (!plat_start_scheduler(sched_get(i))) {
-            vm_panic("cannot start scheduler %u of %u", i + 1, sched_count());
+            sched_keep(i); /* the machine has said why */
         }
     }
     if (vm.on_start) {

@@ -6,6 +6,8 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/ioapic.h"
 #include "kernel/arch/x86_64/lapic.h"
+#include "kernel/smp/lock.h"
+#include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
 
 enum { FIRST_VECTOR = 0x30, LAST_VECTOR = 0xef, ISA_LINES = 16 };
@@ -22,6 +24,7 @@ typedef struct Line {
 } Line;
 
 static struct Irqs {
+    KLock lock; /* of `lines`: handlers run on processor 0, those who subscribe anywhere */
     Line lines[256];
     IrqRing ring;
     uint64_t count;
@@ -98,7 +101,7 @@ int irq_attach_message(uint64_t *address, uint32_t *data)
 
 static void set_masked(unsigned vector, bool masked)
 {
-    bool on = interrupts_save();
+    bool on = klock_acquire(&irqs.lock);
     Line *line = &irqs.lines[vector];
     if (line->kind != LINE_UNUSED) {
         line->masked = masked;
@@ -106,7 +109,7 @@ static void set_masked(unsigned vector, bool masked)
     if (line->kind == LINE_WIRED) {
         ioapic_mask(line->gsi, masked);
     }
-    interrupts_restore(on);
+    klock_release(&irqs.lock, on);
 }
 
 void irq_mask(unsigned vector) { set_masked(vector, true); }
@@ -150,14 +153,18 @@ static void record_isr(unsigned vector, Line *line)
 
 void irq_dispatch_isr(unsigned vector)
 {
-    irqs.count++;
+    __atomic_fetch_add(&irqs.count, 1, __ATOMIC_RELAXED);
     if (vector == VECTOR_SPURIOUS || vector < FIRST_VECTOR) {
         return; /* those are not acknowledged: the local APIC did not deliver them as interrupts in service */
     }
     if (vector == VECTOR_TIMER) {
         clock_alarm_isr();
-    } else {
+    } else if (vector == VECTOR_FLUSH) {
+        smp_flush_isr();
+    } else if (vector != VECTOR_IPI) { /* that one has done its work by ending a halt */
+        bool on = klock_acquire(&irqs.lock);
         record_isr(vector, &irqs.lines[vector]);
+        klock_release(&irqs.lock, on);
     }
     lapic_eoi();
 }

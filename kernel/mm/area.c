@@ -10,6 +10,8 @@
 #include "kernel/mm/heap.h"
 #include "kernel/mm/phys.h"
 #include "kernel/panic/panic.h"
+#include "kernel/smp/lock.h"
+#include "kernel/smp/smp.h"
 
 typedef struct Span {
     struct Span *next;
@@ -31,6 +33,7 @@ void area_init(void)
 
 void *area_reserve(size_t bytes)
 {
+    MM_LOCKED();
     size_t span_bytes = page_up(bytes) + PAGE_SIZE;
     for (Span **link = &areas.free; *link != NULL; link = &(*link)->next) {
         Span *s = *link;
@@ -50,6 +53,7 @@ void *area_reserve(size_t bytes)
 
 bool area_commit(void *start, size_t bytes)
 {
+    MM_LOCKED();
     uint64_t at = (uint64_t)start & ~(uint64_t)(PAGE_SIZE - 1);
     uint64_t end = (uint64_t)start + bytes;
     for (uint64_t phys; at < end; at += PAGE_SIZE) {
@@ -71,6 +75,7 @@ bool area_commit(void *start, size_t bytes)
 
 void area_decommit(void *start, size_t bytes)
 {
+    MM_LOCKED();
     uint64_t at = (uint64_t)start & ~(uint64_t)(PAGE_SIZE - 1);
     uint64_t end = (uint64_t)start + bytes;
     uint64_t phys;
@@ -80,6 +85,7 @@ void area_decommit(void *start, size_t bytes)
             phys_free(phys_to_virt(phys));
         }
     }
+    smp_flush_tlbs(); /* before the addresses are used again: nobody uses them until then */
 }
 
 static void join_with_next(Span *s)
@@ -94,6 +100,7 @@ static void join_with_next(Span *s)
 
 void area_release(void *start, size_t bytes)
 {
+    MM_LOCKED();
     area_decommit(start, bytes);
     uint64_t base = (uint64_t)start, end = base + page_up(bytes) + PAGE_SIZE;
     Span **link = &areas.free;
@@ -122,6 +129,7 @@ void area_release(void *start, size_t bytes)
 
 void *area_stack(size_t bytes)
 {
+    MM_LOCKED();
     uint8_t *base = area_reserve(bytes + PAGE_SIZE);
     if (base == NULL || !area_commit(base + PAGE_SIZE, bytes)) {
         return NULL;

@@ -10,6 +10,7 @@
 #include "kernel/mm/area.h"
 #include "kernel/mm/phys.h"
 #include "kernel/panic/panic.h"
+#include "kernel/smp/lock.h"
 
 enum { CLASS_COUNT = 32, SLAB_MAX_OBJECT = 8192, SLAB_HEADER = 64, AREA_MIN_BYTES = 65536 };
 enum { SMALL_SLAB_ORDER = 2, LARGE_SLAB_ORDER = 4, SMALL_SLAB_OBJECT = 512, FINE_LIMIT = 1024 };
@@ -200,6 +201,7 @@ static void *run_new(size_t bytes)
 
 void *kmalloc(size_t bytes)
 {
+    MM_LOCKED();
     if (!heap.ready) {
         heap_start();
     }
@@ -230,6 +232,7 @@ static Page *block_page(const void *mem)
 
 void kfree(void *mem)
 {
+    MM_LOCKED();
     if (mem == NULL) {
         return;
     }
@@ -250,6 +253,7 @@ void kfree(void *mem)
 
 size_t kmalloc_size(const void *mem)
 {
+    MM_LOCKED();
     if (!is_direct(mem)) {
         return area_run_pages(mem, false) * PAGE_SIZE;
     }
@@ -259,6 +263,7 @@ size_t kmalloc_size(const void *mem)
 
 void *krealloc(void *mem, size_t bytes)
 {
+    MM_LOCKED();
     if (mem == NULL) {
         return kmalloc(bytes);
     }
@@ -283,6 +288,7 @@ void *krealloc(void *mem, size_t bytes)
 
 void kheap_stats(HeapStats *stats)
 {
+    MM_LOCKED();
     *stats = heap.stats;
     stats->total_bytes = phys_total_pages() * PAGE_SIZE;
     stats->free_bytes = phys_free_pages() * PAGE_SIZE;
@@ -290,6 +296,7 @@ void kheap_stats(HeapStats *stats)
 
 void kheap_check(void)
 {
+    MM_LOCKED();
     for (unsigned c = 0; heap.ready && c < CLASS_COUNT; c++) {
         for (Slab *s = heap.rings[c].next; s != &heap.rings[c]; s = s->next) {
             uint32_t freed = 0;

@@ -9,6 +9,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/panic/panic.h"
+#include "kernel/smp/lock.h"
 
 enum { MAX_ORDER = 19, MAX_RANGES = BOOT_MEMORY_MAX + 16, MAX_HOLES = 3, FEED_FRAMES = 1024 };
 #define LOW_END UINT64_C(0x100000)
@@ -241,6 +242,7 @@ static unsigned order_for(size_t pages)
 
 void *phys_alloc(size_t pages)
 {
+    MM_LOCKED();
     if (pages == 0 || pages > (size_t)1 << MAX_ORDER) {
         return NULL;
     }
@@ -257,11 +259,13 @@ void *phys_alloc(size_t pages)
 
 void *phys_alloc_order(unsigned order)
 {
+    MM_LOCKED();
     return phys_alloc((size_t)1 << order);
 }
 
 void phys_free(void *mem)
 {
+    MM_LOCKED();
     Page *page = phys_page(mem);
     if (page == NULL || ((uint64_t)mem & (PAGE_SIZE - 1)) != 0 || page->kind != PAGE_RUN) {
         panic("phys_free: %p is no allocated block", mem);
@@ -273,6 +277,7 @@ void phys_free(void *mem)
 
 void phys_shrink(void *mem, size_t keep)
 {
+    MM_LOCKED();
     Page *page = phys_page(mem);
     uint64_t frame = virt_to_phys(mem) / PAGE_SIZE;
     if (page == NULL || page->kind != PAGE_RUN || keep == 0 || keep > page->count) {

@@ -13,6 +13,7 @@
 #include "kernel/mm/area.h"
 #include "kernel/panic/symbols.h"
 #include "kernel/power.h"
+#include "kernel/smp/smp.h"
 #include "lib/fmt.h"
 
 enum { TRACE_DEPTH = 40, PANIC_LINE = 300 };
@@ -42,6 +43,7 @@ static _Noreturn void panic_end(void)
 static void panic_begin(void)
 {
     interrupts_off();
+    smp_stop_others();
     if (panic_state.depth++ > 1) {
         panic_end();
     }

@@ -43,9 +43,14 @@ static struct Clock {
     int64_t base_ns;
     uint64_t ns_per_tick; /* times 2^32 */
     uint64_t ticks_per_ns; /* local APIC timer, times 2^32 */
-    int64_t alarm_ns;    /* INT64_MAX: none set */
-    bool rang;
-} clock = {.alarm_ns = INT64_MAX, .refine_ns = NS_PER_S};
+    uint32_t version;    /* atomic; odd while base, base_ns and ns_per_tick change */
+    struct Alarm {
+        int64_t at_ns;   /* 0: none set */
+        bool rang;
+    } alarms[ACPI_CPUS]; /* one a processor, and its own business */
+} clock = {.refine_ns = NS_PER_S};
+
+static struct Alarm *own_alarm(void) { return &clock.alarms[cpu_index()]; }
 
 static void reference_start(void)
 {
@@ -161,12 +166,17 @@ static void measure_again(bool timer_ran)
         return; /* the reference may have come round */
     }
     Sample b = sample();
+    take_rates(&clock.first, &b, timer_ran);
+    bool on = interrupts_save(); /* a handler that asked for the time here would wait for us */
     int64_t now = clock_now_ns();
     uint64_t at = ticks();
-    take_rates(&clock.first, &b, timer_ran);
+    __atomic_store_n(&clock.version, clock.version + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
     set_rates();
     clock.base = at;
     clock.base_ns = now;
+    __atomic_store_n(&clock.version, clock.version + 1, __ATOMIC_RELEASE);
+    interrupts_restore(on);
 }
 
 void clock_settle(void)
@@ -184,18 +194,25 @@ uint64_t clock_timer_hz(void) { return clock.timer_hz; }
 
 int64_t clock_now_ns(void)
 {
-    uint64_t passed = ticks() - clock.base;
-    return clock.base_ns + (int64_t)(uint64_t)((unsigned __int128)passed * clock.ns_per_tick >> 32);
+    for (;;) {
+        uint32_t version = __atomic_load_n(&clock.version, __ATOMIC_ACQUIRE);
+        uint64_t passed = ticks() - clock.base;
+        int64_t ns = clock.base_ns + (int64_t)(uint64_t)((unsigned __int128)passed * clock.ns_per_tick >> 32);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (!(version & 1) && __atomic_load_n(&clock.version, __ATOMIC_RELAXED) == version) {
+            return ns;
+        }
+    }
 }
 
 /* The timer counts 32 bits: a far alarm is reached in steps, each of which rings here. Interrupts off. */
 static void timer_arm(int64_t now)
 {
-    if (clock.alarm_ns == INT64_MAX) {
+    if (own_alarm()->at_ns == 0) {
         lapic_timer_start(0);
         return;
     }
-    int64_t left = clock.alarm_ns - now;
+    int64_t left = own_alarm()->at_ns - now;
     left = left < 1000 ? 1000 : left > ALARM_MAX_NS ? ALARM_MAX_NS : left;
     uint64_t count = (uint64_t)((unsigned __int128)(uint64_t)left * clock.ticks_per_ns >> 32);
     lapic_timer_start(count > UINT32_MAX ? UINT32_MAX : count == 0 ? 1 : (uint32_t)count);
@@ -204,8 +221,7 @@ static void timer_arm(int64_t now)
 void clock_alarm_set(int64_t deadline_ns)
 {
     bool on = interrupts_save();
-    clock.alarm_ns = deadline_ns;
-    clock.rang = false;
+    *own_alarm() = (struct Alarm){deadline_ns == INT64_MAX ? 0 : deadline_ns > 0 ? deadline_ns : 1, false};
     timer_arm(clock_now_ns());
     interrupts_restore(on);
 }
@@ -213,9 +229,8 @@ void clock_alarm_set(int64_t deadline_ns)
 void clock_alarm_isr(void)
 {
     int64_t now = clock_now_ns();
-    if (now >= clock.alarm_ns) {
-        clock.alarm_ns = INT64_MAX;
-        clock.rang = true;
+    if (own_alarm()->at_ns && now >= own_alarm()->at_ns) {
+        *own_alarm() = (struct Alarm){0, true};
     } else {
         timer_arm(now);
     }
@@ -224,21 +239,21 @@ void clock_alarm_isr(void)
 bool clock_alarm_rang(void)
 {
     bool on = interrupts_save();
-    bool rang = clock.rang;
-    clock.rang = false;
+    bool rang = own_alarm()->rang;
+    own_alarm()->rang = false;
     interrupts_restore(on);
     return rang;
 }
 
 void clock_idle_until(int64_t deadline_ns, bool (*is_wanted)(void))
 {
-    if (clock.refine_ns < clock_now_ns()) {
+    if (cpu_index() == 0 && clock.refine_ns < clock_now_ns()) {
         clock.refine_ns = INT64_MAX;
         measure_again(false);
     }
     clock_alarm_set(deadline_ns);
     interrupts_off();
-    while (!clock.rang && (is_wanted == NULL || !is_wanted()) && clock_now_ns() < deadline_ns) {
+    while (!own_alarm()->rang && (is_wanted == NULL || !is_wanted()) && clock_now_ns() < deadline_ns) {
         cpu_wait_interrupt();
     }
     interrupts_on();

@@ -11,6 +11,7 @@
 #include "kernel/power.h"
 #include "vm/heap/heap.h"
 #include "vm/load/code.h"
+#include "vm/plat.h"
 #include "vm/proc/proc.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/stack.h"
@@ -121,7 +122,7 @@ static void add_preloaded(const Bundle *b)
 /* During a panic: which process ran, and where its Erlang code was. */
 static void say_process(void)
 {
-    const Sched *s = sched_count() > 0 ? sched_get(0) : NULL;
+    const Sched *s = sched_count() > 0 ? plat_sched() : NULL;
     const Proc *p = s != NULL ? s->current : NULL;
     if (p == NULL) {
         klog_raw("no Erlang process was running\n");

@@ -47,8 +47,8 @@ static uint64_t random_word(void)
 {
     uint64_t word = 0;
     cpu_random(&word);
-    entropy.state += tsc_read() * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0xd1b54a32d192ed03);
-    uint64_t mix = entropy.state;
+    uint64_t more = tsc_read() * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0xd1b54a32d192ed03);
+    uint64_t mix = __atomic_add_fetch(&entropy.state, more, __ATOMIC_RELAXED);
     mix = (mix ^ mix >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     mix = (mix ^ mix >> 27) * UINT64_C(0x94d049bb133111eb);
     return word ^ mix ^ mix >> 31;

@@ -3,10 +3,14 @@
  * Where interrupts become messages: {interrupt, Vector, Timestamp, Data} to the owner of the vector. Called by the scheduler between
  * slices, and with a timeout when it has nothing to run; then the processor halts until an interrupt or the timeout.
  */
+#include "kernel/arch/x86_64/cpu.h"
 #include "kernel/irq/irq.h"
+#include "kernel/smp/smp.h"
 #include "kernel/time/clock.h"
 #include "plat/metal/caps.h"
 #include "plat/metal/metal.h"
+#include "vm/proc/port.h"
+#include "vm/proc/safe.h"
 #include "vm/proc/sched.h"
 
 /* Halting: this long without an interrupt and without work means that all output has gone; at most that long in all. */
@@ -14,8 +18,8 @@
 #define RUN_OUT_NS INT64_C(1000000000)
 
 static struct Poll {
-    Sched *sched;
-    uint32_t woken; /* atomic: plat_wake was called and plat_poll has not returned since */
+    Sched *scheds[MAX_SCHEDULERS];
+    uint32_t woken[MAX_SCHEDULERS]; /* atomic: plat_wake was called and plat_poll has not returned since */
     int64_t idle_ns;
     void (*end)(int status); /* set: the machine is halting */
     int end_status;
@@ -49,14 +53,19 @@ int64_t poll_idle_ns(void) { return poll.idle_ns; }
 
 static bool is_wanted(void)
 {
-    return irq_is_pending() || __atomic_load_n(&poll.woken, __ATOMIC_ACQUIRE) != 0;
+    unsigned cpu = cpu_index();
+    return (cpu == 0 && irq_is_pending()) || __atomic_load_n(&poll.woken[cpu], __ATOMIC_ACQUIRE) != 0;
 }
 
 static void idle(int64_t timeout_ns)
 {
     int64_t now = clock_now_ns();
+    safe_sleep(plat_sched());
     clock_idle_until(timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns, is_wanted);
-    poll.idle_ns += clock_now_ns() - now;
+    safe_awake(plat_sched());
+    if (cpu_index() == 0) {
+        poll.idle_ns += clock_now_ns() - now;
+    }
 }
 
 /* While halting, idling is bounded, and idling to that bound is the end. */
@@ -69,22 +78,34 @@ static void idle_out(int64_t timeout_ns)
     }
 }
 
+/* Scheduler 0: lets capabilities of the dead go, and hands interrupts on. True when there were any. */
+static bool look(void)
+{
+    ports_lock();
+    caps_sweep();
+    bool any = poll_interrupts();
+    ports_unlock();
+    return any;
+}
+
 void plat_poll(Sched *s, int64_t timeout_ns)
 {
-    (void)s;
-    caps_sweep();
-    if (poll.end != NULL && clock_now_ns() > poll.end_by_ns) {
-        poll.end(poll.end_status);
-    }
-    if (!poll_interrupts() && timeout_ns != 0 && !is_wanted()) {
-        if (poll.end != NULL) {
-            idle_out(timeout_ns);
-        } else {
-            idle(timeout_ns);
+    if (s->index == 0) {
+        if (poll.end != NULL && clock_now_ns() > poll.end_by_ns) {
+            poll.end(poll.end_status);
         }
-        poll_interrupts();
+        if (!look() && timeout_ns != 0 && !is_wanted()) {
+            if (poll.end != NULL) {
+                idle_out(timeout_ns);
+            } else {
+                idle(timeout_ns);
+            }
+            look();
+        }
+    } else if (timeout_ns != 0 && !is_wanted()) {
+        idle(timeout_ns);
     }
-    __atomic_store_n(&poll.woken, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&poll.woken[s->index], 0, __ATOMIC_RELEASE);
 }
 
 /* The calling process stays marked as running, so the scheduler, entered once more on top of it, never picks it again. */
@@ -94,25 +115,24 @@ _Noreturn void poll_run_out(void (*end)(int status), int status)
         poll.end = end;
         poll.end_status = status;
         poll.end_by_ns = clock_now_ns() + RUN_OUT_NS;
-        sched_main(sched_get(0));
+        plat_wake(sched_get(0));
+        sched_main(plat_sched());
     }
     end(status);
     __builtin_unreachable();
 }
 
-/* --- schedulers: one ------------------------------------------------------------------------------------------- */
-bool plat_start_scheduler(Sched *s)
-{
-    (void)s;
-    return false;
-}
-
-Sched *plat_sched(void) { return poll.sched; }
-void plat_set_sched(Sched *s) { poll.sched = s; }
-void plat_relax(void) { __builtin_ia32_pause(); }
+/* --- schedulers: scheduler i on processor i ---------------------------------------------------------------------- */
+static void run_scheduler(void *s) { sched_main(s); }
+bool plat_start_scheduler(Sched *s) { return smp_start(s->index, run_scheduler, s); }
+Sched *plat_sched(void) { return poll.scheds[cpu_index()]; }
+void plat_set_sched(Sched *s) { poll.scheds[cpu_index()] = s; }
+void plat_relax(void) { cpu_pause(); }
 
 void plat_wake(Sched *s)
 {
-    (void)s; /* one scheduler */
-    __atomic_store_n(&poll.woken, 1, __ATOMIC_RELEASE);
+    unsigned index = s ? s->index : 0;
+    if (!__atomic_exchange_n(&poll.woken[index], 1, __ATOMIC_SEQ_CST) && index != cpu_index()) {
+        smp_wake(index);
+    }
 }

@@ -122,7 +122,7 @@ suspend() ->
 %% Processes that make and end each other.
 churn() ->
     R = par(8, fun(I) -> tree(8, I) end),
-    p(churn, R).
+    p(churn, list_to_tuple(R)).
 
 tree(0, I) -> I;
 tree(N, I) ->

@@ -78,6 +78,14 @@ void sched_init_all(unsigned count, unsigned online)
     plat_set_sched(&schedulers.all[0]);
 }
 
+void sched_keep(unsigned count)
+{
+    __atomic_store_n(&schedulers.count, count, __ATOMIC_SEQ_CST);
+    if (schedulers.online > count) {
+        __atomic_store_n(&schedulers.online, count, __ATOMIC_SEQ_CST);
+    }
+}
+
 /* --- run queues -------------------------------------------------------------------------------------- */
 static uint64_t sched_bit(const Sched *s)
 {

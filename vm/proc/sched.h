@@ -59,6 +59,8 @@ unsigned sched_online(void); /* those that run processes */
 /* 1 to sched_count(). Processes of a scheduler that goes offline are taken over by the others. */
 void sched_set_online(unsigned count);
 void sched_init_all(unsigned count, unsigned online);
+/* Only the first `count` could be started: there are no others. Before the first of them runs Erlang code. */
+void sched_keep(unsigned count);
 /* Runs processes until vm_halt(). On its own thread; scheduler 0 is the one that starts the machine. */
 _Noreturn void sched_main(Sched *s);
 /* Puts a process into a run queue unless it is there or running (then it is re-queued after its slice), and wakes a

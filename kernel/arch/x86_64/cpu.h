@@ -140,11 +140,31 @@ static inline _Noreturn void cpu_stop(void)
     }
 }
 
-/* Before any code that may use a stack protector or errno: %fs points to a thread block. */
+/* Everything that writes over the processor's cached translations, of global pages too. */
+static inline void cpu_flush_tlb(void)
+{
+    uint64_t cr4 = cr4_read();
+    cr4_write(cr4 & ~CR4_PGE);
+    cr4_write(cr4);
+}
+
+/* Before any code that may use a stack protector or errno, or ask where it runs: %fs points to a thread block, %gs to what is
+ * this processor's own. */
 void cpu_init_thread_block(void);
+/* Number of the processor this runs on; 0 is the one that booted. */
+static inline unsigned cpu_index(void)
+{
+    unsigned index;
+    __asm__ volatile("movl %%gs:0, %0" : "=r"(index));
+    return index;
+}
+/* Descriptors, interrupt stacks and thread block for another processor; NULL when memory is short. Then, on it: */
+typedef struct CpuTables CpuTables;
+CpuTables *cpu_new_tables(unsigned index);
+void cpu_load_tables(CpuTables *t);
 /* SSE on, write protection in ring 0 on, no-execute on, syscall off (a stray one must fault, not jump). */
 void cpu_init_features(void);
-/* GDT, TSS; interrupt stacks as yet without guard pages. */
+/* GDT, TSS of the first processor; interrupt stacks as yet without guard pages. */
 void gdt_init(void);
 /* Moves the interrupt stacks to guarded memory; after area_init. */
 void gdt_guard_stacks(void);

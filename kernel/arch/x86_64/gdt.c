@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Segments, the task state segment with the interrupt stacks, and the processor's feature bits.
- *
- * One set for the boot processor. Other processors will each need their own TSS and thread block: that is why
- * all of it sits in one struct.
+ * Segments, the task state segment with the interrupt stacks, and the processor's feature bits. Each processor has a set; that
+ * of the first is static, because it is needed before there is memory.
  */
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/trap.h"
 #include "kernel/mm/area.h"
+#include "kernel/mm/heap.h"
 #include "kernel/panic/panic.h"
 
 enum { IRQ_STACK_BYTES = 16384, EARLY_STACK_BYTES = 4096, THREAD_BLOCK_BYTES = 1024 };
@@ -32,20 +31,29 @@ typedef union ThreadBlock {
     uint64_t words[THREAD_BLOCK_BYTES / 8];
 } ThreadBlock;
 
-static struct CpuTables {
+struct CpuTables {
+    uint32_t index; /* %gs points here: cpu_index() */
     uint64_t gdt[5];
     Tss tss;
-    ThreadBlock thread;
-    uint8_t early_stacks[STACK_COUNT][EARLY_STACK_BYTES] __attribute__((aligned(16)));
-} tables;
+    ThreadBlock thread __attribute__((aligned(16)));
+};
+
+static CpuTables first;
+static uint8_t early_stacks[STACK_COUNT][EARLY_STACK_BYTES] __attribute__((aligned(16)));
+
+static void load_thread_block(CpuTables *t)
+{
+    t->thread.words[0] = (uint64_t)&t->thread;
+    t->thread.words[2] = (uint64_t)&t->thread; /* musl links threads in a ring: alone */
+    t->thread.words[3] = (uint64_t)&t->thread;
+    t->thread.words[5] = tsc_read() * UINT64_C(0x9e3779b97f4a7c15) & ~UINT64_C(0xff);
+    msr_write(MSR_FS_BASE, (uint64_t)&t->thread);
+    msr_write(MSR_GS_BASE, (uint64_t)t);
+}
 
 void cpu_init_thread_block(void)
 {
-    tables.thread.words[0] = (uint64_t)&tables.thread;
-    tables.thread.words[2] = (uint64_t)&tables.thread; /* musl links threads in a ring: alone */
-    tables.thread.words[3] = (uint64_t)&tables.thread;
-    tables.thread.words[5] = tsc_read() * UINT64_C(0x9e3779b97f4a7c15) & ~UINT64_C(0xff);
-    msr_write(MSR_FS_BASE, (uint64_t)&tables.thread);
+    load_thread_block(&first);
 }
 
 void cpu_init_features(void)
@@ -74,31 +82,59 @@ static void load_segments(void)
                      : "rax", "memory");
 }
 
-void gdt_init(void)
+static void load_gdt(CpuTables *t)
 {
-    uint64_t tss = (uint64_t)&tables.tss;
-    tables.gdt[1] = UINT64_C(0x00af9b000000ffff); /* 64-bit code */
-    tables.gdt[2] = UINT64_C(0x00cf93000000ffff); /* data */
-    tables.gdt[3] = (sizeof(Tss) - 1) | (tss & 0xffffff) << 16 | UINT64_C(0x89) << 40 | (tss >> 24 & 0xff) << 56;
-    tables.gdt[4] = tss >> 32;
-    tables.tss.io_map = sizeof(Tss);
-    for (unsigned i = 0; i < STACK_COUNT; i++) {
-        tables.tss.ist[i] = (uint64_t)(tables.early_stacks[i] + EARLY_STACK_BYTES);
-    }
-    TablePointer pointer = {sizeof tables.gdt - 1, (uint64_t)tables.gdt};
+    uint64_t tss = (uint64_t)&t->tss;
+    t->gdt[1] = UINT64_C(0x00af9b000000ffff); /* 64-bit code */
+    t->gdt[2] = UINT64_C(0x00cf93000000ffff); /* data */
+    t->gdt[3] = (sizeof(Tss) - 1) | (tss & 0xffffff) << 16 | UINT64_C(0x89) << 40 | (tss >> 24 & 0xff) << 56;
+    t->gdt[4] = tss >> 32;
+    t->tss.io_map = sizeof(Tss);
+    TablePointer pointer = {sizeof t->gdt - 1, (uint64_t)t->gdt};
     __asm__ volatile("lgdt %0" : : "m"(pointer));
     load_segments();
 }
 
-void gdt_guard_stacks(void)
+void gdt_init(void)
+{
+    for (unsigned i = 0; i < STACK_COUNT; i++) {
+        first.tss.ist[i] = (uint64_t)(early_stacks[i] + EARLY_STACK_BYTES);
+    }
+    load_gdt(&first);
+}
+
+static bool guarded_stacks(CpuTables *t)
 {
     for (unsigned i = 0; i < STACK_COUNT; i++) {
         uint8_t *top = area_stack(IRQ_STACK_BYTES);
         if (top == NULL) {
-            panic("no memory for interrupt stacks");
+            return false;
         }
-        tables.tss.ist[i] = (uint64_t)top;
+        t->tss.ist[i] = (uint64_t)top;
     }
+    return true;
+}
+
+void gdt_guard_stacks(void)
+{
+    if (!guarded_stacks(&first)) {
+        panic("no memory for interrupt stacks");
+    }
+}
+
+CpuTables *cpu_new_tables(unsigned index)
+{
+    CpuTables *t = kcalloc(sizeof *t);
+    if (t != NULL) {
+        t->index = index;
+    }
+    return t != NULL && guarded_stacks(t) ? t : NULL;
+}
+
+void cpu_load_tables(CpuTables *t)
+{
+    load_gdt(t);
+    load_thread_block(t); /* after the selectors, which clear the bases */
 }
 
 bool cpu_is_virtual(void) { return (cpuid(1, 0).c & 1u << 31) != 0; }

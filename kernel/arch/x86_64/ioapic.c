@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See ioapic.h. The registers are an index and a data window, so every access is two steps; callers that may run with
- * interrupts on and in handlers alike are serialised by switching interrupts off around the pair.
+ * See ioapic.h. The registers are an index and a data window, so every access is two steps; callers on any processor, in handlers
+ * too, are serialised by a lock around the pair.
  */
 #include "kernel/arch/x86_64/ioapic.h"
 
@@ -10,6 +10,7 @@
 #include "kernel/arch/x86_64/lapic.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/panic/panic.h"
+#include "kernel/smp/lock.h"
 
 enum { REG_VERSION = 1, REG_LINES = 0x10, MASKED = 1 << 16, LEVEL = 1 << 15, ACTIVE_LOW = 1 << 13 };
 
@@ -19,25 +20,26 @@ typedef struct Controller {
 } Controller;
 
 static struct Ioapics {
+    KLock lock;
     Controller controllers[ACPI_IOAPICS];
     unsigned count;
 } ioapics;
 
 static uint32_t reg_read(const Controller *c, unsigned reg)
 {
-    bool on = interrupts_save();
+    bool on = klock_acquire(&ioapics.lock);
     c->registers[0] = reg;
     uint32_t value = c->registers[4];
-    interrupts_restore(on);
+    klock_release(&ioapics.lock, on);
     return value;
 }
 
 static void reg_write(const Controller *c, unsigned reg, uint32_t value)
 {
-    bool on = interrupts_save();
+    bool on = klock_acquire(&ioapics.lock);
     c->registers[0] = reg;
     c->registers[4] = value;
-    interrupts_restore(on);
+    klock_release(&ioapics.lock, on);
 }
 
 void ioapic_init(void)

@@ -22,6 +22,7 @@ enum {
     REG_TIMER_DIVIDE = 0x3e0,
 };
 enum { MSR_X2APIC = 0x800, ENABLE_APIC = 0x100, MASKED = 1 << 16, DIVIDE_BY_1 = 0xb, SELF = 1 << 18 };
+enum { ALL_BUT_SELF = 3 << 18, ASSERT = 1 << 14, DELIVER_NMI = 4 << 8, DELIVER_INIT = 5 << 8, DELIVER_STARTUP = 6 << 8 };
 enum { BASE_X2APIC = 1 << 10, BASE_ENABLED = 1 << 11, COMMAND_PENDING = 1 << 12 };
 enum { PIC1_COMMAND = 0x20, PIC1_DATA = 0x21, PIC2_COMMAND = 0xa0, PIC2_DATA = 0xa1, PIC_VECTORS = 0x20 };
 
@@ -57,6 +58,17 @@ static void silence_pics(void)
     io_out8(PIC2_DATA, 0xff);
 }
 
+static void set_up(void)
+{
+    reg_write(REG_TASK_PRIORITY, 0);
+    reg_write(REG_LINT0, MASKED);
+    reg_write(REG_LINT1, 0x400); /* NMI */
+    reg_write(REG_ERROR, MASKED);
+    reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
+    reg_write(REG_TIMER, VECTOR_TIMER);
+    reg_write(REG_SPURIOUS, ENABLE_APIC | VECTOR_SPURIOUS);
+}
+
 void lapic_init(uint64_t phys)
 {
     silence_pics();
@@ -68,13 +80,17 @@ void lapic_init(uint64_t phys)
             panic("the local APIC cannot be mapped");
         }
     }
-    reg_write(REG_TASK_PRIORITY, 0);
-    reg_write(REG_LINT0, MASKED);
-    reg_write(REG_LINT1, 0x400); /* NMI */
-    reg_write(REG_ERROR, MASKED);
-    reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
-    reg_write(REG_TIMER, VECTOR_TIMER);
-    reg_write(REG_SPURIOUS, ENABLE_APIC | VECTOR_SPURIOUS);
+    set_up();
+}
+
+void lapic_init_cpu(void)
+{
+    uint64_t base = msr_read(MSR_APIC_BASE) | BASE_ENABLED;
+    msr_write(MSR_APIC_BASE, base);
+    if (lapic.registers == NULL) {
+        msr_write(MSR_APIC_BASE, base | BASE_X2APIC);
+    }
+    set_up();
 }
 
 uint32_t lapic_id(void)
@@ -87,14 +103,25 @@ void lapic_eoi(void) { reg_write(REG_EOI, 0); }
 void lapic_timer_start(uint32_t count) { reg_write(REG_TIMER_INITIAL, count); }
 uint32_t lapic_timer_left(void) { return reg_read(REG_TIMER_CURRENT); }
 
-void lapic_send_self(uint8_t vector)
+/* Interrupts off: the two halves of the command belong together. */
+static void command(uint32_t apic_id, uint32_t what)
 {
+    bool on = interrupts_save();
     if (lapic.registers == NULL) {
-        msr_write(MSR_X2APIC + REG_COMMAND / 16, SELF | vector);
-        return;
+        msr_write(MSR_X2APIC + REG_COMMAND / 16, (uint64_t)apic_id << 32 | what);
+    } else {
+        reg_write(REG_COMMAND_HIGH, apic_id << 24);
+        reg_write(REG_COMMAND, what);
+        while ((reg_read(REG_COMMAND) & COMMAND_PENDING) != 0) {
+            cpu_pause();
+        }
     }
-    reg_write(REG_COMMAND, SELF | vector);
-    while ((reg_read(REG_COMMAND) & COMMAND_PENDING) != 0) {
-        cpu_pause();
-    }
+    interrupts_restore(on);
 }
+
+void lapic_send_self(uint8_t vector) { command(0, SELF | vector); }
+void lapic_send(uint32_t apic_id, uint8_t vector) { command(apic_id, ASSERT | vector); }
+void lapic_send_others(uint8_t vector) { command(0, ALL_BUT_SELF | ASSERT | vector); }
+void lapic_send_nmi_others(void) { command(0, ALL_BUT_SELF | ASSERT | DELIVER_NMI); }
+void lapic_send_init(uint32_t apic_id) { command(apic_id, ASSERT | DELIVER_INIT); }
+void lapic_send_startup(uint32_t apic_id, uint8_t page) { command(apic_id, ASSERT | DELIVER_STARTUP | page); }

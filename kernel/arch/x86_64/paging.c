@@ -5,6 +5,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/mm/phys.h"
 #include "kernel/panic/panic.h"
+#include "kernel/smp/lock.h"
 
 enum { PT_PRESENT = 1, PT_WRITE = 2, PT_WRITE_THROUGH = 8, PT_UNCACHED = 16, PT_LARGE = 0x80, PT_GLOBAL = 0x100 };
 #define PT_NO_EXECUTE (UINT64_C(1) << 63)
@@ -160,6 +161,7 @@ int paging_rights(const void *virt)
 
 void *window_map(uint64_t phys, size_t bytes, unsigned rights)
 {
+    MM_LOCKED();
     uint64_t first = phys & ~(uint64_t)(PAGE_SIZE - 1);
     size_t span = (phys + bytes - first + PAGE_SIZE - 1) & ~(size_t)(PAGE_SIZE - 1);
     uint64_t virt = paging.window_next;
@@ -194,9 +196,14 @@ static void map_section(const BootInfo *info, const uint8_t *start, const uint8_
     must(paging_map((uint64_t)start, info->kernel_phys + offset, bytes, rights));
 }
 
-void paging_init(const BootInfo *info)
+void paging_init_cpu(void)
 {
     msr_write(MSR_PAT, PAT_VALUE);
+}
+
+void paging_init(const BootInfo *info)
+{
+    paging_init_cpu();
     paging.early = true;
     paging.window_next = WINDOW_BASE;
     paging.top = table_new();

@@ -29,6 +29,9 @@ enum { /* rights of a mapping; reading is always allowed */
 /* Builds the kernel's own tables from BootInfo with pages from phys_early_page, and switches to them. */
 void paging_init(const BootInfo *info);
 
+/* Another processor, on the same tables already: what stands in its own registers. */
+void paging_init_cpu(void);
+
 /* Maps whole 4 KiB pages. False when there is no memory for tables (then nothing stays mapped). Not over something mapped. */
 bool paging_map(uint64_t virt, uint64_t phys, size_t bytes, unsigned rights);
 /* Unmaps and flushes; the frames stay as they are. */

@@ -5,6 +5,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/irq/irq.h"
 #include "kernel/panic/panic.h"
+#include "kernel/smp/smp.h"
 
 typedef struct Gate {
     uint16_t offset_low, selector;
@@ -57,6 +58,11 @@ void trap_init(void)
             .offset_high = (uint32_t)(stub >> 32),
         };
     }
+    trap_load();
+}
+
+void trap_load(void)
+{
     TablePointer pointer = {sizeof traps.table - 1, (uint64_t)traps.table};
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
@@ -86,6 +92,8 @@ void trap_handle(TrapFrame *frame)
 {
     if (frame->vector >= TRAP_EXCEPTIONS) {
         irq_dispatch_isr((unsigned)frame->vector);
+    } else if (frame->vector == VECTOR_NMI && smp_is_stopping()) {
+        cpu_stop(); /* another processor panics */
     } else if (!go_to_catcher(frame)) {
         panic_exception(frame);
     }

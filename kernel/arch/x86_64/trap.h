@@ -23,6 +23,8 @@ enum { TRAP_EXCEPTIONS = 32 };
 enum { STACK_IRQ = 1, STACK_FAULT, STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, STACK_DEBUG, STACK_COUNT = 6 };
 
 void trap_init(void);
+/* Another processor takes the same table. */
+void trap_load(void);
 /* From trap.S, on an interrupt stack, interrupts off. */
 void trap_handle(TrapFrame *frame);
 
