@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Joins instructions that stand in a row into the one that does the work of both: the joins of ops.tab. Fewer instructions are fewer
- * jumps that the CPU must foresee. Comes from: specialise.c after each generic instruction. The code behind the first of
- * the two is rewritten in place: its words, the fixups that name them, and the line row of the second.
+ * Joins instructions that stand in a row into the one that does the work of both: the joins of ops.tab. Fewer
+ * instructions are fewer jumps that the CPU must foresee. Comes from: specialise.c after each generic instruction. The
+ * code behind the first of the two is rewritten in place: its words, the fixups that name them, the line row of the second.
  */
 #include "vm/load/load_priv.h"
 
@@ -43,7 +43,7 @@ static const OpJoin *join_find(const Loader *ld, const Pair *pair)
     return NULL;
 }
 
-/* Labels at the words that stay move with them, those of words that go are forgotten. Fixups are in the code's order. */
+/* Labels at words that stay move with them, those of words that go are forgotten. Fixups are in the code's order. */
 static void join_fixups(Loader *ld, const OpJoin *j, const Pair *pair)
 {
     size_t from = ld->label_fixups.count;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Term order. A walk over both terms with an explicit stack: what is still to be compared lies in frames,
- * so depth costs memory and never C stack. Frames:
+ * Term order. Whatever can be decided without looking inside is (compare_at_once); most comparisons end there. The rest
+ * is a walk over both terms with an explicit stack: what is still to be compared lies in frames, so depth costs memory
+ * and never C stack. Frames:
  *
  *   range     the next elements of two arrays (tuples, fun environments, keys and values of flat maps)
  *   tails     the tails of two cons cells whose heads are being compared
@@ -11,6 +12,8 @@
  * tries collects results.
  */
 #include "vm/term/compare.h"
+
+#include <limits.h>
 
 #include "vm/load/code.h"
 #include "vm/term/atom.h"
@@ -157,8 +160,22 @@ static int compare_fun_heads(Term a, Term b)
     return c ? c : order(fun_free_count(f), fun_free_count(g));
 }
 
+static int bits_compare_terms(Term a, Term b)
+{
+    if (boxed_sub(a) == SUB_HEAP_BIN && boxed_sub(b) == SUB_HEAP_BIN) {
+        const HeapBin *x = (HeapBin *)boxed_ptr(a), *y = (HeapBin *)boxed_ptr(b);
+        int c = memcmp(x->data, y->data, x->size < y->size ? x->size : y->size);
+        return c ? (c < 0 ? -1 : 1) : order(x->size, y->size);
+    }
+    return bits_compare(bits_view(a), bits_view(b));
+}
+
 static int compare_numbers(Term a, Term b, bool exact)
 {
+    if (is_float(a) && is_float(b)) {
+        double x = float_value(a), y = float_value(b);
+        return (x > y) - (x < y);
+    }
     if (exact && is_float(a) != is_float(b)) {
         return is_float(a) ? 1 : -1;
     }
@@ -348,23 +365,10 @@ static bool trie_step(TrieCompare *t, bool exact, bool first, int r, Pair *next,
 }
 
 /* --- the walk --------------------------------------------------------------------------------- */
-static int begin_maps(Walk *w, Term a, Term b, bool exact)
-{
-    size_t n = map_size(a);
-    if (n != map_size(b)) {
-        return order(n, map_size(b));
-    }
-    if (is_flat_map(a) && is_flat_map(b)) {
-        push_range(w, flat_map_values(a), flat_map_values(b), n, exact);
-        push_range(w, tuple_elements(flat_map_keys(a)), tuple_elements(flat_map_keys(b)), n, true);
-        return 0;
-    }
-    push_tries(w, a, b, exact);
-    return 0;
-}
+enum { INSIDE = INT_MAX }; /* no order yet: both are containers of one kind, to be looked into */
 
-/* Compares two terms as far as that needs no looking inside; for what is inside pushes frames and returns 0. */
-static int begin_pair(Walk *w, Term a, Term b, bool exact)
+/* Two different terms, as far as that needs no looking inside. */
+static int compare_apart(Term a, Term b, bool exact)
 {
     unsigned kind = kind_of(a), kind_b = kind_of(b);
     if (kind != kind_b) {
@@ -374,70 +378,108 @@ static int begin_pair(Walk *w, Term a, Term b, bool exact)
     case K_NUMBER:
         return compare_numbers(a, b, exact);
     case K_ATOM:
-        return atom_compare(a, b);
+        return atom_compare(a, b) < 0 ? -1 : 1;
     case K_REF:
         return compare_refs(a, b);
-    case K_FUN: {
-        int c = compare_fun_heads(a, b);
-        if (c == 0 && is_local_fun(a)) {
-            push_range(w, fun_ptr(a)->env, fun_ptr(b)->env, fun_free_count(fun_ptr(a)), exact);
-        }
-        return c;
-    }
     case K_PORT:
         return compare_ports(a, b);
     case K_PID:
         return compare_pids(a, b);
-    case K_TUPLE: {
-        int c = order(tuple_arity(a), tuple_arity(b));
-        if (c == 0) {
-            push_range(w, tuple_elements(a), tuple_elements(b), tuple_arity(a), exact);
-        }
-        return c;
-    }
-    case K_MAP:
-        return begin_maps(w, a, b, exact);
+    case K_TUPLE:
+        return tuple_arity(a) != tuple_arity(b) ? order(tuple_arity(a), tuple_arity(b)) : tuple_arity(a) ? INSIDE : 0;
     case K_BITS:
-        return bits_compare(bits_view(a), bits_view(b));
+        return bits_compare_terms(a, b);
+    case K_MAP:
+    case K_FUN:
+    case K_LIST:
+        return INSIDE;
     default:
         return 0; /* nil */
     }
 }
 
-/* Compares the heads of two lists as long as they are decided at once; the rest goes to frames. */
-static int begin_lists(Walk *w, Term a, Term b, bool exact)
+static inline int compare_at_once(Term a, Term b, bool exact)
 {
-    while (is_cons(a) && is_cons(b)) {
-        if (a == b) {
-            return 0;
+    if (is_both_small(a, b)) {
+        return ((int64_t)a > (int64_t)b) - ((int64_t)a < (int64_t)b);
+    }
+    return a == b ? 0 : compare_apart(a, b, exact);
+}
+
+/* Each of these compares two containers as far as it can. INSIDE: go on with *next, what follows it is in frames. */
+static int walk_array(Walk *w, const Term *a, const Term *b, size_t n, bool exact, Pair *next)
+{
+    for (size_t i = 0; i < n; i++) {
+        int r = compare_at_once(a[i], b[i], exact);
+        if (r == INSIDE) {
+            push_range(w, a + i + 1, b + i + 1, n - i - 1, exact);
+            *next = (Pair){a[i], b[i], exact};
         }
+        if (r != 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int walk_lists(Walk *w, Term a, Term b, bool exact, Pair *next)
+{
+    while (is_cons(a) && is_cons(b) && a != b) {
         Term x = cons_head(a), y = cons_head(b);
         a = cons_tail(a);
         b = cons_tail(b);
-        if (x == y) {
-            continue;
+        int r = compare_at_once(x, y, exact);
+        if (r == INSIDE) {
+            Frame *f = walk_push(w, FRAME_TAILS, exact);
+            f->u.tails.a = a;
+            f->u.tails.b = b;
+            *next = (Pair){x, y, exact};
         }
-        if (is_immed(x) && is_immed(y)) {
-            return begin_pair(w, x, y, exact);
+        if (r != 0) {
+            return r;
         }
-        Frame *f = walk_push(w, FRAME_TAILS, exact);
-        f->u.tails.a = a;
-        f->u.tails.b = b;
-        f = walk_push(w, FRAME_TAILS, exact);
-        f->u.tails.a = x;
-        f->u.tails.b = y;
+    }
+    *next = (Pair){a, b, exact};
+    return compare_at_once(a, b, exact);
+}
+
+static int walk_maps(Walk *w, Term a, Term b, bool exact, Pair *next)
+{
+    size_t n = map_size(a);
+    if (n != map_size(b)) {
+        return order(n, map_size(b));
+    }
+    if (is_flat_map(a) && is_flat_map(b)) {
+        push_range(w, flat_map_values(a), flat_map_values(b), n, exact);
+        return walk_array(w, tuple_elements(flat_map_keys(a)), tuple_elements(flat_map_keys(b)), n, true, next);
+    }
+    int r;
+    push_tries(w, a, b, exact);
+    if (trie_step(w->frames[w->count - 1].u.tries, exact, true, 0, next, &r)) {
+        return INSIDE;
+    }
+    walk_pop(w);
+    return r;
+}
+
+static int walk_pair(Walk *w, Pair pair, Pair *next)
+{
+    if (pair.a == pair.b) { /* from a frame */
         return 0;
     }
-    if (a == b) {
-        return 0;
+    switch (kind_of(pair.a)) {
+    case K_LIST:
+        return walk_lists(w, pair.a, pair.b, pair.exact, next);
+    case K_TUPLE:
+        return walk_array(w, tuple_elements(pair.a), tuple_elements(pair.b), tuple_arity(pair.a), pair.exact, next);
+    case K_MAP:
+        return walk_maps(w, pair.a, pair.b, pair.exact, next);
+    default: {
+        const Fun *f = fun_ptr(pair.a), *g = fun_ptr(pair.b);
+        int c = compare_fun_heads(pair.a, pair.b);
+        return c || !is_local_fun(pair.a) ? c : walk_array(w, f->env, g->env, fun_free_count(f), pair.exact, next);
     }
-    if (is_immed(a) && is_immed(b)) {
-        return begin_pair(w, a, b, exact);
     }
-    Frame *f = walk_push(w, FRAME_TAILS, exact);
-    f->u.tails.a = a;
-    f->u.tails.b = b;
-    return 0;
 }
 
 /* Takes result r up the frames until one has more to compare. False: r is final. */
@@ -456,8 +498,6 @@ static bool walk_advance(Walk *w, int *r, Pair *next)
             *next = (Pair){f->u.tails.a, f->u.tails.b, f->exact};
             walk_pop(w);
             return true;
-        } else if (f->u.range.n == 0) {
-            walk_pop(w);
         } else {
             *next = (Pair){*f->u.range.a++, *f->u.range.b++, f->exact};
             if (--f->u.range.n == 0) {
@@ -469,32 +509,23 @@ static bool walk_advance(Walk *w, int *r, Pair *next)
     return false;
 }
 
-static int compare_terms(Term a, Term b, bool exact)
+static int compare_inside(Term a, Term b, bool exact)
 {
-    Walk w = {.frames = w.local, .capacity = LOCAL_FRAMES};
+    Walk w;
+    w.frames = w.local;
+    w.count = 0;
+    w.capacity = LOCAL_FRAMES;
     Pair next = {a, b, exact};
-    int r;
+    int r = INSIDE;
     do {
-        r = 0;
-        if (next.a == next.b) {
-            continue;
+        while (r == INSIDE) {
+            r = walk_pair(&w, next, &next);
         }
-        size_t depth = w.count;
-        r = is_cons(next.a) && is_cons(next.b) ? begin_lists(&w, next.a, next.b, next.exact)
-                                               : begin_pair(&w, next.a, next.b, next.exact);
-        /* A fresh pair of tries has no result yet: start it. */
-        if (w.count > depth && w.frames[w.count - 1].kind == FRAME_TRIES) {
-            Pair start;
-            if (trie_step(w.frames[w.count - 1].u.tries, next.exact, true, 0, &start, &r)) {
-                Frame *f = walk_push(&w, FRAME_TAILS, start.exact);
-                f->u.tails.a = start.a;
-                f->u.tails.b = start.b;
-                r = 0;
-            } else {
-                walk_pop(&w);
-            }
+        if (!walk_advance(&w, &r, &next)) {
+            break;
         }
-    } while (walk_advance(&w, &r, &next));
+        r = compare_at_once(next.a, next.b, next.exact);
+    } while (true);
     if (w.frames != w.local) {
         vm_free(w.frames);
     }
@@ -503,16 +534,12 @@ static int compare_terms(Term a, Term b, bool exact)
 
 int term_compare_slow(Term a, Term b)
 {
-    return compare_terms(a, b, false);
+    int r = compare_at_once(a, b, false);
+    return r == INSIDE ? compare_inside(a, b, false) : r;
 }
 
 int term_compare_exact(Term a, Term b)
 {
-    if (is_both_small(a, b)) {
-        return ((int64_t)a > (int64_t)b) - ((int64_t)a < (int64_t)b);
-    }
-    if (is_atom(a) && is_atom(b)) {
-        return a == b ? 0 : atom_compare(a, b);
-    }
-    return compare_terms(a, b, true);
+    int r = compare_at_once(a, b, true);
+    return r == INSIDE ? compare_inside(a, b, true) : r;
 }

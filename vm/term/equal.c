@@ -84,19 +84,14 @@ static bool equal_funs(Walk *w, Term a, Term b, bool exact)
     return true;
 }
 
-/* Boxed terms of one subtag. */
+/* Boxed terms of one subtag that equal_at_once has left. */
 static bool equal_boxed(Walk *w, Term a, Term b, bool exact)
 {
     const Word *x = boxed_ptr(a), *y = boxed_ptr(b);
     switch (header_sub(*x)) {
-    case SUB_TUPLE:
-        push(w, HOLDS_TERMS, x + 1, y + 1, header_arity(*x), exact);
-        return *x == *y;
     case SUB_POS_BIG:
     case SUB_NEG_BIG:
         return *x == *y && memcmp(x + 1, y + 1, header_arity(*x) * sizeof(Word)) == 0;
-    case SUB_FLOAT:
-        return float_value(a) == float_value(b); /* 0.0 =:= -0.0 in OTP 25 */
     case SUB_FUN:
         return equal_funs(w, a, b, exact);
     case SUB_EXPORT:
@@ -108,39 +103,79 @@ static bool equal_boxed(Walk *w, Term a, Term b, bool exact)
     }
 }
 
-static bool equal_pair(Walk *w, Term a, Term b, bool exact)
+/* Different terms of which one at least is no immediate, as far as that needs no looking inside. */
+typedef enum { DIFFERENT, SAME, INSIDE } Verdict;
+static Verdict equal_at_once(Term a, Term b, bool exact)
 {
-    while (is_cons(a) && is_cons(b)) {
-        if (a == b) {
-            return true;
-        }
-        Term x = cons_head(a), y = cons_head(b);
-        if (x != y) {
-            if (is_immed(x) && is_immed(y)) {
-                return false;
-            }
-            push(w, HOLDS_TERMS, list_ptr(a) + 1, list_ptr(b) + 1, 1, exact);
-            a = x;
-            b = y;
-            continue;
-        }
-        a = cons_tail(a);
-        b = cons_tail(b);
-    }
-    if (a == b) {
-        return true;
+    if (is_cons(a) && is_cons(b)) {
+        return INSIDE;
     }
     if (!is_boxed(a) || !is_boxed(b)) {
-        return !exact && (is_float(a) || is_float(b)) && is_number(a) && is_number(b) &&
-               number_compare(a, b) == 0;
+        return !exact && (is_float(a) || is_float(b)) && is_number(a) && is_number(b) && number_compare(a, b) == 0;
     }
-    if (boxed_sub(a) != boxed_sub(b)) {
+    Word x = *boxed_ptr(a), y = *boxed_ptr(b);
+    if (header_sub(x) != header_sub(y)) {
         if (is_bitstring(a) && is_bitstring(b)) {
             return bits_equal(bits_view(a), bits_view(b));
         }
         return !exact && is_number(a) && is_number(b) && number_compare(a, b) == 0;
     }
-    return is_bitstring(a) ? bits_equal(bits_view(a), bits_view(b)) : equal_boxed(w, a, b, exact);
+    switch (header_sub(x)) {
+    case SUB_TUPLE:
+        return x != y ? DIFFERENT : header_arity(x) ? INSIDE : SAME;
+    case SUB_FLOAT:
+        return float_value(a) == float_value(b); /* 0.0 =:= -0.0 in OTP 25 */
+    case SUB_HEAP_BIN: {
+        const HeapBin *p = (HeapBin *)boxed_ptr(a), *q = (HeapBin *)boxed_ptr(b);
+        return p->size == q->size && memcmp(p->data, q->data, p->size) == 0;
+    }
+    default:
+        return is_bitstring(a) ? (Verdict)bits_equal(bits_view(a), bits_view(b)) : INSIDE;
+    }
+}
+
+static bool equal_pair(Walk *w, Term a, Term b, bool exact)
+{
+    while (a != b) {
+        if (is_immed(a) && is_immed(b)) {
+            return false;
+        }
+        Verdict v = equal_at_once(a, b, exact);
+        if (v != INSIDE) {
+            return v == SAME;
+        }
+        if (is_cons(a)) {
+            Term x = cons_head(a), y = cons_head(b);
+            if (x != y) {
+                v = is_immed(x) && is_immed(y) ? DIFFERENT : equal_at_once(x, y, exact);
+                if (v == DIFFERENT) {
+                    return false;
+                }
+                if (v == INSIDE) {
+                    push(w, HOLDS_TERMS, list_ptr(a) + 1, list_ptr(b) + 1, 1, exact);
+                    a = x;
+                    b = y;
+                    continue;
+                }
+            }
+            a = cons_tail(a);
+            b = cons_tail(b);
+        } else if (is_tuple(a)) {
+            const Term *x = tuple_elements(a), *y = tuple_elements(b), *end = x + tuple_arity(a);
+            for (v = SAME; v == SAME && x < end; x++, y++) {
+                v = *x == *y ? SAME : is_immed(*x) && is_immed(*y) ? DIFFERENT : equal_at_once(*x, *y, exact);
+            }
+            if (v != INSIDE) {
+                return v == SAME;
+            }
+            push(w, HOLDS_TERMS, x, y, (size_t)(end - x), exact);
+            a = x[-1];
+            b = y[-1];
+        } else {
+            return equal_boxed(w, a, b, exact);
+        }
+    }
+    return true;
 }
 
 /* Children of a trie node: leaf cells, inner nodes, buckets. */
@@ -181,7 +216,10 @@ static bool equal_step(Walk *w)
 
 static bool terms_equal(Term a, Term b, bool exact)
 {
-    Walk w = {.frames = w.local, .capacity = LOCAL_FRAMES};
+    Walk w;
+    w.frames = w.local;
+    w.count = 0;
+    w.capacity = LOCAL_FRAMES;
     bool same = equal_pair(&w, a, b, exact);
     while (same && w.count > 0) {
         same = equal_step(&w);
