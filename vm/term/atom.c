@@ -216,6 +216,9 @@ const uint8_t *atom_text(Term atom, size_t *bytes)
 bool atom_is_latin1(Term atom)
 {
     const AtomEntry *e = atom_entry(atom_index(atom));
+    if (e->bytes == e->chars) {
+        return true;
+    }
     for (size_t i = 0; i < e->bytes; i++) {
         if (e->text[i] > 0xc3) {
             return false;

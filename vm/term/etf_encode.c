@@ -16,27 +16,32 @@
 enum { STRING_MAX = 65535, CUT_MIN = HEAP_BIN_MAX + 1 };
 
 /* --- the buffer ---------------------------------------------------------------------------------- */
-static uint8_t *room(EtfBuffer *b, size_t n)
+static __attribute__((noinline)) void buffer_grow(EtfBuffer *b, size_t n)
 {
-    if (b->capacity - b->size < n) {
-        size_t capacity = b->capacity ? b->capacity * 2 : 128;
-        while (capacity - b->size < n) {
-            capacity *= 2;
-        }
-        b->data = vm_realloc(b->data, capacity);
-        b->capacity = capacity;
+    size_t capacity = b->capacity ? b->capacity * 2 : 128;
+    while (capacity - b->size < n) {
+        capacity *= 2;
+    }
+    b->data = vm_realloc(b->data, capacity);
+    b->capacity = capacity;
+}
+
+static inline uint8_t *room(EtfBuffer *b, size_t n)
+{
+    if (__builtin_expect(b->capacity - b->size < n, 0)) {
+        buffer_grow(b, n);
     }
     uint8_t *at = b->data + b->size;
     b->size += n;
     return at;
 }
 
-static void put8(EtfBuffer *b, unsigned v)
+static inline void put8(EtfBuffer *b, unsigned v)
 {
     *room(b, 1) = (uint8_t)v;
 }
 
-static void store(uint8_t *at, uint64_t v, unsigned n)
+static inline void store(uint8_t *at, uint64_t v, unsigned n)
 {
     while (n-- > 0) {
         at[n] = (uint8_t)v;
@@ -44,15 +49,16 @@ static void store(uint8_t *at, uint64_t v, unsigned n)
     }
 }
 
-static void put_number(EtfBuffer *b, uint64_t v, unsigned n)
+static inline void put_number(EtfBuffer *b, uint64_t v, unsigned n)
 {
     store(room(b, n), v, n);
 }
 
-static void put_tagged(EtfBuffer *b, unsigned tag, uint64_t v, unsigned n)
+static inline void put_tagged(EtfBuffer *b, unsigned tag, uint64_t v, unsigned n)
 {
-    put8(b, tag);
-    put_number(b, v, n);
+    uint8_t *at = room(b, 1 + n);
+    *at = (uint8_t)tag;
+    store(at + 1, v, n);
 }
 
 static void put_bytes(EtfBuffer *b, const void *data, size_t n)
@@ -61,11 +67,12 @@ static void put_bytes(EtfBuffer *b, const void *data, size_t n)
 }
 
 /* --- what is still to be written ------------------------------------------------------------------- */
-typedef enum { DO_ARRAY, DO_LIST, DO_MAP, DO_FUN_SIZE, DO_FREE } Todo;
+typedef enum { DO_ARRAY, DO_LIST, DO_PAIRS, DO_MAP, DO_FUN_SIZE, DO_FREE } Todo;
 typedef struct Frame {
     Todo todo;
-    const Term *next; /* array */
-    size_t n;         /* array: elements left; fun: offset of its size field */
+    const Term *next; /* array; pairs: keys */
+    const Term *values;
+    size_t n;         /* array, pairs: elements left; fun: offset of its size field */
     Term tail;        /* list: what is left of it */
     MapIter *it;
     Term value; /* map: of the key just written, or NONVALUE */
@@ -113,9 +120,13 @@ static void put_atom(Encoder *e, Term atom)
 {
     size_t n;
     const uint8_t *text = atom_text(atom, &n);
-    if (e->minor_version < 2 && atom_is_latin1(atom)) {
-        size_t chars = atom_char_count(atom);
+    size_t chars = atom_char_count(atom);
+    if (e->minor_version < 2 && (chars == n || atom_is_latin1(atom))) {
         put_tagged(e->b, ETF_ATOM, chars, 2);
+        if (chars == n) {
+            put_bytes(e->b, text, n);
+            return;
+        }
         uint8_t *o = room(e->b, chars);
         for (size_t i = 0; i < n; i++) {
             if (text[i] < 0x80) {
@@ -263,7 +274,11 @@ static void put_bits(Encoder *e, Term t)
         e->b->cut_bytes += n;
         return;
     }
-    bits_copy(room(e->b, n), 0, v.base, v.bit_offset, v.bit_size);
+    if (v.bit_offset % 8 == 0) {
+        put_bytes(e->b, v.base + v.bit_offset / 8, n);
+    } else {
+        bits_copy(room(e->b, n), 0, v.base, v.bit_offset, v.bit_size);
+    }
 }
 
 /* --- containers ------------------------------------------------------------------------------------------ */
@@ -355,9 +370,16 @@ static void put_map(Encoder *e, Term t)
     if (n == 0) {
         return;
     }
+    if (is_flat_map(t)) {
+        Frame *f = push(e, DO_PAIRS);
+        f->next = tuple_elements(flat_map_keys(t));
+        f->values = flat_map_values(t);
+        f->n = 2 * n;
+        return;
+    }
     MapIter it;
     map_iter_init(&it, t);
-    if (e->deterministic && !is_flat_map(t)) {
+    if (e->deterministic) {
         Term *kv = vm_alloc(4 * n * sizeof(Term));
         for (size_t i = 0; i < n; i++) {
             map_iter_next(&it, &kv[2 * i], &kv[2 * i + 1]);
@@ -427,36 +449,80 @@ static void put_term(Encoder *e, Term t)
     }
 }
 
-/* The next term that the top frame wants written; NONVALUE when it has ended (and is popped). */
-static Term next_term(Encoder *e)
+/* Each of these writes what the top frame still holds, until a container's own frame comes on top of it or it is done. A frame
+ * goes before its last term is written, so that a list of lists of lists ... in tail position needs no depth. */
+static void write_array(Encoder *e)
 {
-    Frame *f = &e->frames[e->count - 1];
-    Term t = NONVALUE;
-    switch (f->todo) {
-    case DO_ARRAY:
-        t = *f->next++;
-        if (--f->n == 0) {
-            e->count--;
+    bool more = true;
+    for (size_t depth = e->count; more && e->count == depth;) {
+        Frame *f = &e->frames[depth - 1];
+        Term t = *f->next++;
+        more = --f->n > 0;
+        e->count -= !more;
+        put_term(e, t);
+    }
+}
+
+static void write_list(Encoder *e)
+{
+    bool more = true;
+    for (size_t depth = e->count; more && e->count == depth;) {
+        Frame *f = &e->frames[depth - 1];
+        Term t = f->tail;
+        more = is_cons(t);
+        if (more) {
+            f->tail = cons_tail(t);
+            t = cons_head(t);
         }
-        break;
-    case DO_LIST:
-        if (is_cons(f->tail)) {
-            t = cons_head(f->tail);
-            f->tail = cons_tail(f->tail);
-        } else {
-            t = f->tail;
-            e->count--;
-        }
-        break;
-    case DO_MAP:
-        if (f->value != NONVALUE) {
-            t = f->value;
+        e->count -= !more;
+        put_term(e, t);
+    }
+}
+
+/* Keys and values of a flat map in turn; n counts both. */
+static void write_pairs(Encoder *e)
+{
+    bool more = true;
+    for (size_t depth = e->count; more && e->count == depth;) {
+        Frame *f = &e->frames[depth - 1];
+        Term t = f->n % 2 == 0 ? *f->next++ : *f->values++;
+        more = --f->n > 0;
+        e->count -= !more;
+        put_term(e, t);
+    }
+}
+
+static void write_map(Encoder *e)
+{
+    for (size_t depth = e->count; e->count == depth;) {
+        Frame *f = &e->frames[depth - 1];
+        Term t = f->value;
+        if (t != NONVALUE) {
             f->value = NONVALUE;
         } else if (!map_iter_next(f->it, &t, &f->value)) {
             vm_free(f->it);
             e->count--;
-            t = NONVALUE;
+            return;
         }
+        put_term(e, t);
+    }
+}
+
+static void write_top(Encoder *e)
+{
+    Frame *f = &e->frames[e->count - 1];
+    switch (f->todo) {
+    case DO_ARRAY:
+        write_array(e);
+        break;
+    case DO_LIST:
+        write_list(e);
+        break;
+    case DO_PAIRS:
+        write_pairs(e);
+        break;
+    case DO_MAP:
+        write_map(e);
         break;
     case DO_FUN_SIZE:
         store(e->b->data + f->n, e->b->size - f->n + e->b->cut_bytes - f->cut_bytes, 4);
@@ -467,19 +533,20 @@ static Term next_term(Encoder *e)
         e->count--;
         break;
     }
-    return t;
 }
 
 void etf_encode(EtfBuffer *b, Term t, unsigned minor_version, bool deterministic)
 {
-    Encoder e = {.b = b, .minor_version = minor_version, .deterministic = deterministic,
-                 .frames = e.local, .capacity = LOCAL_FRAMES};
+    Encoder e;
+    e.b = b;
+    e.minor_version = minor_version;
+    e.deterministic = deterministic;
+    e.frames = e.local;
+    e.count = 0;
+    e.capacity = LOCAL_FRAMES;
     put_term(&e, t);
     while (e.count > 0) {
-        t = next_term(&e);
-        if (t != NONVALUE) {
-            put_term(&e, t);
-        }
+        write_top(&e);
     }
     if (e.frames != e.local) {
         vm_free(e.frames);
