@@ -6,6 +6,7 @@
 #include "vm/vm.h"
 
 #include "lib/fmt.h"
+#include "vm/bif/assist.h"
 #include "vm/bif/native.h"
 #include "vm/heap/literal.h"
 #include "vm/load/code.h"
@@ -133,6 +134,7 @@ void vm_main(const VmConfig *config)
     literal_init();
     atom_init(vm.max_atoms);
     native_init();
+    assist_init();
     registry_init(atom_limit());
     sched_init_all(vm.schedulers, vm.schedulers_online);
     code_init();

@@ -7,6 +7,8 @@
 #include "vm/ets/table.h"
 #include "vm/vm.h"
 
+#define NODE_COUNT_MASK (((uint64_t)1 << 56) - 1)
+
 static int node_height(const TreeNode *n) { return n ? (int)n->height : 0; }
 static size_t node_count(const TreeNode *n) { return n ? n->count : 0; }
 
@@ -14,7 +16,7 @@ static void node_update(TreeNode *n)
 {
     int l = node_height(n->link[0]), r = node_height(n->link[1]);
     n->height = (uint64_t)((l > r ? l : r) + 1) & 0xff;
-    n->count = (node_count(n->link[0]) + node_count(n->link[1]) + 1) & (((uint64_t)1 << 56) - 1);
+    n->count = (node_count(n->link[0]) + node_count(n->link[1]) + 1) & NODE_COUNT_MASK;
 }
 
 /* Turns so that the child on `side` comes up. Returns the new top. */
@@ -72,12 +74,20 @@ static TreeNode *path_find(TreePath *path, EtsStore *s, Term key)
     return NULL;
 }
 
-static void path_balance(TreePath *path)
+/* After one node was added or removed (delta) below the last link: its ancestors count it, and those whose height changes are
+ * balanced. Only these look at their other child, and an insertion has about two of them. */
+static void path_balance(TreePath *path, int delta)
 {
+    bool settled = false;
+    path->depth--; /* what the last link leads to is in order */
     while (path->depth > 0) {
         TreeNode **at = path->link[--path->depth];
-        if (*at) {
+        if (settled) {
+            (*at)->count = ((*at)->count + (uint64_t)(int64_t)delta) & NODE_COUNT_MASK;
+        } else {
+            unsigned height = (*at)->height;
             node_balance(at);
+            settled = (*at)->height == height;
         }
     }
 }
@@ -136,7 +146,7 @@ void tree_insert(EtsStore *s, Term tuple)
     }
     *at = node_new(s, tuple);
     s->count++;
-    path_balance(&path);
+    path_balance(&path, 1);
 }
 
 TreeNode *tree_replace(EtsStore *s, TreeNode *n, Term tuple)
@@ -169,6 +179,7 @@ bool tree_remove(EtsStore *s, Term key)
         heir->link[0] = n->link[0];
         heir->link[1] = n->link[1];
         heir->height = n->height;
+        heir->count = n->count;
         *at = heir;
         path.link[place + 1] = &heir->link[1]; /* was n's */
     } else {
@@ -176,7 +187,7 @@ bool tree_remove(EtsStore *s, Term key)
     }
     s->count--;
     node_free(s, n);
-    path_balance(&path);
+    path_balance(&path, -1);
     return true;
 }
 

@@ -3,12 +3,20 @@
  * The instructions with tables: selects (jump table, binary search, list), segments of bs_create_bin; and function entries.
  */
 #include "vm/load/specialise.h"
+
+#include "vm/bif/assist.h"
 #include "vm/term/atom.h"
 
 /* The instruction set's bodies that are natives: local calls reach the native too. */
 void specialise_entry(Loader *ld, const LoadedFunction *f)
 {
     const NativeRow *row = native_find(ld->name, f->name, f->arity);
+    NativeFn assist = row ? NULL : assist_find(ld->name, f->name, f->arity);
+    if (assist) {
+        emit_op(ld, SPEC_call_assist);
+        emit_word(ld, (Word)assist);
+        emit_word(ld, (Word)export_put(ld->name, f->name, f->arity));
+    }
     if (!row) {
         return;
     }

@@ -141,6 +141,22 @@ OP(call_native)
     NATIVE_UNLESS_TRAP();
     ENTER(native_trap_target(p));
 }
+/* The native may decline: the function's own code follows. */
+OP(call_assist)
+{
+    p->fault_class = FAULT_NONE;
+    NATIVE_CALL();
+    if (__builtin_expect(r != NONVALUE, 1)) {
+        NATIVE_STORE();
+        GOTO((const Word *)E[0]);
+    }
+    if (p->fault_class == FAULT_NONE) {
+        fcalls++;
+        NEXT(3);
+    }
+    NATIVE_UNLESS_TRAP();
+    ENTER(native_trap_target(p));
+}
 OP(call_ext_native)
 {
     NATIVE_CALL();

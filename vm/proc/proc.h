@@ -46,6 +46,7 @@ enum { /* Proc.flags: owner only */
     PF_HAS_TASKS = 1 << 12,      /* `tasks` is not empty: the scheduler runs them outside the interpreter */
     PF_MONITOR_NODES = 1 << 13,  /* asked for messages about nodes */
     PF_TRACE_FRAMES = 1 << 14,   /* trace/call.h: the stack may hold frames that tracing put there */
+    PF_ASSIST_DECLINES = 1 << 19, /* the function called next has an assist (bif/assist.h): not this time */
     PF_ETS_SUPER_USER = 1 << 20, /* erts_internal:ets_super_user(true) */
 };
 enum { /* Proc.state: atomic */
