@@ -46,6 +46,15 @@ static void node_balance(TreeNode **at)
     *at = node_rotate(n, heavy);
 }
 
+/* Order for a search: any negative or positive number. Keys are small integers most of the time. */
+static inline int64_t key_order(Term a, Term b)
+{
+    if (__builtin_expect(is_both_small(a, b), 1)) {
+        return small_value(a) - small_value(b);
+    }
+    return term_compare(a, b);
+}
+
 /* The links from the root to the key's place; the last one is the key's node or NULL. */
 typedef struct TreePath {
     TreeNode **link[TREE_MAX_HEIGHT];
@@ -64,7 +73,7 @@ static TreeNode *path_find(TreePath *path, EtsStore *s, Term key)
     TreeNode **at = &s->u.tree.root;
     path_push(path, at);
     while (*at) {
-        int c = term_compare(key, object_key(s, &(*at)->o));
+        int64_t c = key_order(key, (*at)->key);
         if (c == 0) {
             return *at;
         }
@@ -96,7 +105,7 @@ TreeNode *tree_find(const EtsStore *s, Term key)
 {
     TreeNode *n = s->u.tree.root;
     while (n) {
-        int c = term_compare(key, object_key(s, &n->o));
+        int64_t c = key_order(key, n->key);
         if (c == 0) {
             return n;
         }
@@ -110,6 +119,7 @@ static size_t node_words(const TreeNode *n) { return sizeof(TreeNode) / sizeof(W
 static TreeNode *node_new(EtsStore *s, Term tuple)
 {
     TreeNode *n = object_new(sizeof(TreeNode), tuple);
+    n->key = object_key(s, &n->o);
     n->link[0] = n->link[1] = NULL;
     n->height = n->count = 1;
     s->words += node_words(n);
@@ -126,6 +136,7 @@ static TreeNode *node_put_in_place(EtsStore *s, TreeNode **at, Term tuple)
 {
     TreeNode *old = *at;
     TreeNode *n = node_new(s, tuple);
+    s->u.tree.version++;
     n->link[0] = old->link[0];
     n->link[1] = old->link[1];
     n->height = old->height;
@@ -145,6 +156,7 @@ void tree_insert(EtsStore *s, Term tuple)
         return;
     }
     *at = node_new(s, tuple);
+    s->u.tree.version++;
     s->count++;
     path_balance(&path, 1);
 }
@@ -152,7 +164,7 @@ void tree_insert(EtsStore *s, Term tuple)
 TreeNode *tree_replace(EtsStore *s, TreeNode *n, Term tuple)
 {
     TreePath path;
-    TreeNode *found = path_find(&path, s, object_key(s, &n->o));
+    TreeNode *found = path_find(&path, s, n->key);
     vm_assert(found == n);
     return node_put_in_place(s, path.link[path.depth - 1], tuple);
 }
@@ -164,6 +176,7 @@ bool tree_remove(EtsStore *s, Term key)
     if (!n) {
         return false;
     }
+    s->u.tree.version++;
     int place = path.depth - 1;
     TreeNode **at = path.link[place];
     if (n->link[0] && n->link[1]) {
@@ -198,21 +211,6 @@ TreeNode *tree_edge(const EtsStore *s, int side)
         n = n->link[side];
     }
     return n;
-}
-
-TreeNode *tree_beyond(const EtsStore *s, Term key, int side)
-{
-    TreeNode *n = s->u.tree.root, *best = NULL;
-    while (n) {
-        int c = term_compare(object_key(s, &n->o), key);
-        if (side ? c > 0 : c < 0) {
-            best = n;
-            n = n->link[!side];
-        } else {
-            n = n->link[side];
-        }
-    }
-    return best;
 }
 
 TreeNode *tree_at(const EtsStore *s, size_t index)
@@ -258,7 +256,7 @@ void tree_walk_beyond(TreeWalk *w, const EtsStore *s, int side, Term key)
     w->side = side;
     TreeNode *n = s->u.tree.root;
     while (n) {
-        int c = term_compare(object_key(s, &n->o), key);
+        int c = term_compare(n->key, key);
         if (side ? c > 0 : c < 0) {
             walk_push(w, n);
             n = n->link[!side];
@@ -274,7 +272,7 @@ void tree_walk_range(TreeWalk *w, const EtsStore *s, int side, TreeOrder order, 
     w->side = side;
     TreeNode *n = s->u.tree.root;
     while (n) {
-        int c = order(object_key(s, &n->o), bound);
+        int c = order(n->key, bound);
         if (side ? c >= 0 : c <= 0) {
             walk_push(w, n);
             n = n->link[!side];
@@ -294,10 +292,38 @@ TreeNode *tree_walk_next(TreeWalk *w)
     return n;
 }
 
+/*
+ * A table is often walked key by key. The cursor remembers the way to the key that the last step gave, so that a step from
+ * there need not begin at the root. Readers share the table: whoever takes the cursor has it alone, the others search.
+ */
+typedef struct TreeCursor {
+    TreeWalk walk; /* what comes after `last` */
+    TreeNode *last;
+    uint64_t version;
+} TreeCursor;
+
+TreeNode *tree_beyond(const EtsStore *s, Term key, int side)
+{
+    TreeCursor **shared = (TreeCursor **)(uintptr_t)&s->u.tree.cursor;
+    TreeCursor *c = __atomic_exchange_n(shared, NULL, __ATOMIC_ACQUIRE);
+    bool follows = c && c->last && c->version == s->u.tree.version && c->walk.side == side &&
+                   term_compare(c->last->key, key) == 0;
+    if (!follows) {
+        c = c ? c : vm_alloc(sizeof *c);
+        c->version = s->u.tree.version;
+        tree_walk_beyond(&c->walk, s, side, key);
+    }
+    TreeNode *n = c->last = tree_walk_next(&c->walk);
+    vm_free(__atomic_exchange_n(shared, c, __ATOMIC_RELEASE));
+    return n;
+}
+
 bool tree_free_some(EtsStore *s, size_t budget)
 {
     /* Rotates left children up until the top has none, then takes the top: no stack, about two steps a node. */
     TreeNode *n = s->u.tree.root;
+    vm_free(s->u.tree.cursor);
+    s->u.tree.cursor = NULL;
     while (n) {
         if (n->link[0]) {
             TreeNode *up = n->link[0];
@@ -328,7 +354,7 @@ bool tree_check(const EtsStore *s)
         int l = node_height(n->link[0]), r = node_height(n->link[1]);
         if (l - r > 1 || r - l > 1 || (int)n->height != (l > r ? l : r) + 1 ||
             n->count != node_count(n->link[0]) + node_count(n->link[1]) + 1 ||
-            (before && term_compare(object_key(s, &before->o), object_key(s, &n->o)) >= 0)) {
+            (before && term_compare(before->key, n->key) >= 0)) {
             return false;
         }
     }

@@ -44,6 +44,7 @@ typedef struct HashStore {
 
 typedef struct TreeNode {
     EtsObject o;
+    Term key; /* the tuple's, here so that a search reads one place of each node */
     struct TreeNode *link[2];
     uint64_t count : 56; /* nodes here and below, for ets:slot */
     uint64_t height : 8;
@@ -51,6 +52,8 @@ typedef struct TreeNode {
 enum { TREE_MAX_HEIGHT = 92 }; /* AVL: 1.44 log2(2^63) */
 typedef struct TreeStore {
     TreeNode *root;
+    uint64_t version; /* counts changes of the tree's form */
+    struct TreeCursor *cursor; /* where the last ets:next stopped; see tree_beyond. Atomic */
 } TreeStore;
 
 typedef enum { ETS_SET, ETS_BAG, ETS_DUPLICATE_BAG, ETS_ORDERED_SET } EtsType;
