@@ -242,10 +242,14 @@ NATIVE(native_function_exported_3)
     return make_boolean((e && export_is_loaded(e)) || native_find(a[0], a[1], arity));
 }
 
-/* Natives that OTP has in libraries rather than in the machine: their modules' names. */
-static bool is_library_module(Term m)
+/* Natives that OTP has in libraries rather than in the machine. Those of prim_file that convert names are BIFs. */
+static bool is_library_native(Term m, Term f)
 {
-    return m == A_prim_file || m == A_prim_buffer || m == A_prim_socket || m == A_prim_net || m == A_zlib ||
+    if (m == A_prim_file) {
+        return f != A_internal_name2native && f != A_internal_native2name && f != A_internal_normalize_utf8 &&
+               f != A_is_translatable;
+    }
+    return m == A_prim_buffer || m == A_prim_socket || m == A_prim_net || m == A_zlib ||
            m == A_loom_hw || m == A_loom_bundle;
 }
 
@@ -254,6 +258,6 @@ NATIVE(native_is_builtin_3)
     if (!is_atom(a[0]) || !is_atom(a[1]) || !is_small(a[2])) {
         return p_badarg(p);
     }
-    return make_boolean(is_arity(a[2]) && !is_library_module(a[0]) &&
+    return make_boolean(is_arity(a[2]) && !is_library_native(a[0], a[1]) &&
                         native_find(a[0], a[1], (unsigned)small_value(a[2])));
 }
