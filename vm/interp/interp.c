@@ -8,6 +8,7 @@
 #include "gen/ops.h"
 
 const Word code_normal_exit[] = {(Word)(uintptr_t)op_normal_exit};
+const Word code_yield_at_handler[] = {(Word)(uintptr_t)op_yield_at_handler};
 
 void interp_save_x(Proc *p, const Term *x, const Word *ip, unsigned n)
 {

@@ -251,23 +251,14 @@ static size_t fun_hash(Term module, uint32_t index, uint32_t old_uniq)
     return hash_words(module, index, old_uniq);
 }
 
-static FunEntry *fun_entry_look(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq)
+static FunEntry *fun_entry_look(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq, unsigned arity,
+                                unsigned free_count)
 {
     FunEntry *e = CHAIN(*bucket_of(&code.funs, fun_hash(module, index, old_uniq)));
-    while (e && (e->module != module || e->index != index || e->old_uniq != old_uniq ||
+    while (e && (e->module != module || e->index != index || e->old_uniq != old_uniq || e->arity != arity ||
+                 e->free_count != free_count ||
                  memcmp(e->uniq, uniq, sizeof e->uniq) != 0)) {
         e = CHAIN(e->hash_next);
-    }
-    return e;
-}
-
-FunEntry *fun_entry_find(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq)
-{
-    FunEntry *e = fun_entry_look(module, index, uniq, old_uniq);
-    if (!e) {
-        spin_lock(&code.lock);
-        e = fun_entry_look(module, index, uniq, old_uniq);
-        spin_unlock(&code.lock);
     }
     return e;
 }
@@ -310,7 +301,7 @@ FunEntry *fun_entry_put(Term module, uint32_t index, const uint8_t uniq[16], uin
                         unsigned free_count)
 {
     spin_lock(&code.lock);
-    FunEntry *e = fun_entry_look(module, index, uniq, old_uniq);
+    FunEntry *e = fun_entry_look(module, index, uniq, old_uniq, arity, free_count);
     if (!e) {
         if (code.fun_count++ >= code.funs->count) {
             funs_grow();

@@ -103,6 +103,7 @@ Export *export_put(Term m, Term f, unsigned arity);
 Export *export_find(Term m, Term f, unsigned arity); /* NULL when nobody ever named it */
 static inline bool export_is_loaded(const Export *e) { return e->addr != e->stub || e->native || e->behind; }
 void export_each(void (*fn)(Export *e, void *arg), void *arg);
+/* An entry made by a term that lies about its arity is another entry: code is never entered with the wrong number of variables. */
 FunEntry *fun_entry_put(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq, unsigned arity,
                         unsigned free_count);
 /* The function that code address lies in, through the address index (atomic snapshot); NULL for foreign addresses. */
@@ -113,9 +114,6 @@ bool code_mfa(const Word *ip, Term mfa[3]);
 bool code_has_frame(const Instance *in, const Word *ip);
 /* Line of a return address or instruction; false when unknown. *file is a term (list of characters). */
 bool code_find_line(const Instance *in, const Word *ip, Term *file, unsigned *line);
-
-/* Lambdas i of a module for the external format and for spawned code: NULL when nobody ever loaded or named it. */
-FunEntry *fun_entry_find(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq);
 
 /* --- loading -------------------------------------------------------------------------------- */
 /* Prepares a module from bytes of a .beam (or gzip of one): all checks, all memory, nothing visible. NULL with *error

@@ -144,5 +144,29 @@ uint32_t verify_set_of(Verifier *v, uint64_t label);
 /* The code at that label of the function begins with try_case: only exceptions may arrive there. */
 bool verify_begins_handler(const Verifier *v, uint64_t label);
 
-/* --- verify_ops.c --------------------------------------------------------------------------------------------- */
+/* --- verify_ops.c ------------------------------------------------------------------------------------------------- */
+/* Flags of vm/tab/verify.def. */
+enum { RAISES = 1, ENDS = 2, COLLECTS = 4, LOSES = 8, PUTS = 16, FLOW = 32, DATA = 64 };
 bool verify_step(Verifier *v, Instruction *in);
+/* The message looked at becomes the process's own before this instruction, if a register reaches into it. */
+void verify_pin(Verifier *v, Instruction *in);
+/* The instruction may raise. */
+bool verify_raises(Verifier *v, Instruction *in);
+bool verify_heap_take(Verifier *v, uint64_t words);
+bool verify_heap_need(Verifier *v, const Operand *o);
+/* x0 .. x(live - 1) and the frame are roots. */
+bool verify_live(Verifier *v, uint64_t live);
+bool verify_number(Verifier *v, const Operand *o, uint64_t max);
+bool verify_float_read(Verifier *v, const Operand *o);
+bool verify_float_write(Verifier *v, const Operand *o);
+bool verify_list_read(Verifier *v, const Instruction *in);
+bool verify_to_label(Verifier *v, const Operand *o);
+bool verify_no_match_label(Verifier *v, const Operand *label, const Operand *source);
+/* An instruction as its row describes it, with these flags. */
+bool verify_plain(Verifier *v, Instruction *in, const Operand *o, unsigned flags);
+
+/* --- verify_flow.c, verify_data.c --------------------------------------------------------------------------------- */
+bool verify_flow(Verifier *v, Instruction *in, const Operand *o);
+bool verify_data(Verifier *v, Instruction *in, const Operand *o);
+/* x0 .. x(n - 1) are arguments; label: of a function of this module, else 0. */
+bool verify_arguments(Verifier *v, uint64_t n, uint64_t label);

@@ -576,6 +576,9 @@ bool state_to_label(Verifier *v, uint64_t label)
     } else if (!label_join(v, l->at, &changed)) {
         return false;
     }
+    if (l->index < v->index && !v->counted) {
+        return verify_bad(v, "a jump back that charges no reduction");
+    }
     if (changed && l->index <= v->index && l->index < v->again) {
         v->again = l->index;
     }
@@ -603,10 +606,12 @@ bool state_raises(Verifier *v)
     v->x[0] = (Reg){.kind = R_RAISED};
     v->x[1] = v->x[2] = v->x[3] = (Reg){.kind = R_TERM};
     bool ok = true;
+    v->counted = true; /* raising does */
     uint32_t set = v->y[i].size;
     for (uint32_t k = 1; ok && k <= v->sets.at[set]; k++) {
         ok = state_to_label(v, v->sets.at[set + k]);
     }
+    v->counted = false;
     v->s = state;
     memcpy(v->x, x, sizeof x);
     return ok;

@@ -141,11 +141,15 @@ ARITH_OP(bsl, SRC(3), SRC(4), DST(5), number_bsl, A_bsl, {
 
 /* --- natives as instructions ------------------------------------------------------------------------------ */
 /* Arguments stand in memory of these helpers, not of the instructions: those must stay jumps. */
-static __attribute__((noinline)) Term bif_call(Proc *p, Word fn, const Export *e, unsigned n, Term a, Term b, Term c)
+static __attribute__((noinline)) Term bif_call(Proc *p, Word fn, const Export *e, unsigned n, Term a, Term b, Term c,
+                                               bool blame)
 {
     Term args[3] = {a, b, c};
     Term r = fn ? ((NativeFn)(uintptr_t)fn)(p, args) : p_fault(p, FAULT_ERROR, A_undef);
-    if (r == NONVALUE) {
+    if (r == NONVALUE && !blame) {
+        /* A failed guard leaves nothing behind: its fault may name parts of a message that stays in the queue. */
+        p_fault(p, FAULT_NONE, NIL);
+    } else if (r == NONVALUE) {
         args[0] = a;
         args[1] = b;
         args[2] = c;
@@ -161,12 +165,12 @@ static __attribute__((noinline)) Term bif_call(Proc *p, Word fn, const Export *e
         }                         \
         RAISE();                  \
     }
-#define BIF_CALL(at, n, a, b, c) bif_call(p, ARG(at), (const Export *)ARG((at) + 1), n, a, b, c)
+#define BIF_CALL(at, n, a, b, c) bif_call(p, ARG(at), (const Export *)ARG((at) + 1), n, a, b, c, !ARG(1))
 
 OP(bif0)
 {
     OP_SAVE();
-    Term r = bif_call(p, ARG(1), (const Export *)ARG(2), 0, NIL, NIL, NIL);
+    Term r = bif_call(p, ARG(1), (const Export *)ARG(2), 0, NIL, NIL, NIL, true);
     OP_LOAD();
     if (r == NONVALUE) {
         RAISE();

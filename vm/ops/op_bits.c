@@ -57,7 +57,7 @@ NOINLINE Term make_context(Proc *p, Term t)
     MatchCtx *m = (MatchCtx *)heap_alloc(p, MATCH_CTX_WORDS);
     m->header = MAKE_HEADER(MATCH_CTX_WORDS - 1, SUB_MATCH);
     m->base = binary_origin_bytes(origin);
-    m->offset = start;
+    m->offset = m->start = start;
     m->end = start + bitstring_bit_size(t);
     m->orig = origin;
     return make_boxed((Term *)m);
@@ -130,7 +130,8 @@ OP(bs_set_position)
 {
     CONTEXT(m, 1);
     Term position = SRC(2);
-    if (!is_small(position) || (uint64_t)small_value(position) > m->end) {
+    if (!is_small(position) || (uint64_t)small_value(position) > m->end ||
+        (uint64_t)small_value(position) < m->start) {
         OP_SAVE();
         p_badarg(p);
         RAISE();

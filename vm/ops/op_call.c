@@ -380,6 +380,12 @@ OP(normal_exit)
     p->fault_reason = A_normal;
     OP_LEAVE(RUN_EXITED);
 }
+OP(yield_at_handler)
+{
+    OP_SAVE();
+    interp_save_x(p, x, p->handler_ip, 4);
+    OP_LEAVE(RUN_YIELDED);
+}
 OP(code_end)
 {
     OP_SAVE();

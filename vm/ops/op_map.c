@@ -42,6 +42,7 @@ NOINLINE Term map_put_list(Proc *p, Term map, const Word *list, const Term *x, c
         OP_LOAD();                                                                 \
         if (__builtin_expect(r == NONVALUE, 0)) {                                  \
             if (ARG(1)) {                                                          \
+                p_fault(p, FAULT_NONE, NIL);                                       \
                 FAIL(1);                                                           \
             }                                                                      \
             RAISE();                                                               \

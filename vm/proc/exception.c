@@ -354,5 +354,9 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip)
     x[1] = class_atom(class);
     x[2] = value;
     x[3] = raw;
+    if (--p->fcalls < 0) { /* no code that only raises and handles keeps the processor */
+        p->handler_ip = handler;
+        return code_yield_at_handler;
+    }
     return handler;
 }

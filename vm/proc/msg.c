@@ -149,6 +149,9 @@ static void msg_relink(Proc *p, Message *gone, Message **from)
 void msg_remove_current(Proc *p)
 {
     Message **from = p->msg_save, *m = *from;
+    if (!m) { /* a function called in the midst of the receive has taken it */
+        return;
+    }
     if (__builtin_expect(m->token != NIL || p->seq_token != NIL, 0)) {
         seq_trace_taken(p, m);
     }

@@ -93,6 +93,7 @@ struct Proc {
     Term fault_trace;        /* raw trace of the exception being handled, or NIL */
     Term fault_cause;        /* error_info cause atom, or NONVALUE */
     struct Export *trap_export;
+    const Word *handler_ip;       /* where op_yield_at_handler goes on */
     const Word *fault_ip;         /* FAULT_TRAP with trap_export NULL: the code address to go to */
     const struct Export *fault_export; /* the native to name on top of the stack trace; NULL: the failing instruction decides */
     bool fault_hide_native;       /* erlang:error/1 and its like: the trace begins with their caller */
@@ -180,6 +181,8 @@ void proc_each(void (*fn)(Proc *p, void *arg), void *arg);
 
 /* Where a process's first function returns to: ends it with reason normal. Defined by the interpreter. */
 extern const Word code_normal_exit[];
+/* The handler of an exception when the slice is over: yields, then goes on at handler_ip. */
+extern const Word code_yield_at_handler[];
 
 /* What new processes get unless their spawn options say otherwise: system_flag/2 changes it, system_info/1 reads it. */
 typedef struct ProcDefaults {

@@ -260,13 +260,13 @@ typedef struct SubBin {
 } SubBin;
 #define SUB_BIN_WORDS 5
 typedef struct MatchCtx {
-    Word header;      /* arity 4: raw 3, then orig */
+    Word header;      /* arity 5: raw 4, then orig */
     const uint8_t *base; /* bytes of orig; the collector recomputes it when orig moves */
     size_t offset;    /* bits from base: next to read */
-    size_t end;       /* bits from base: end of the matched binary */
+    size_t start, end; /* bits from base: the matched binary. What lies around it in orig is not for this process to see */
     Term orig;        /* RefcBin or HeapBin */
 } MatchCtx;
-#define MATCH_CTX_WORDS 5
+#define MATCH_CTX_WORDS 6
 _Static_assert(sizeof(SubBin) == SUB_BIN_WORDS * 8, "SubBin layout");
 _Static_assert(sizeof(MatchCtx) == MATCH_CTX_WORDS * 8, "MatchCtx layout");
 _Static_assert(sizeof(RefcBin) == REFC_BIN_WORDS * 8, "RefcBin layout");
@@ -304,6 +304,7 @@ static inline size_t header_raw_words(Word h)
     case SUB_FUN:
         return 1;
     case SUB_MATCH:
+        return 4;
     case SUB_SUB_BIN:
         return 3;
     case SUB_MAP:
