@@ -87,6 +87,8 @@ void root_find(StartOptions *o, const char *asked);
 
 /* `loom info ...`; returns the exit status. Needs no OTP. */
 int info_main(int argc, char **argv);
+/* `loom verify FILE...` (verify.c): its exit status. */
+int verify_main(int argc, char **argv);
 
 /* --- files (file.c) ------------------------------------------------------------------------------ */
 /* The atom for an errno value. */

@@ -153,6 +153,7 @@ static const char help_text[] =
     "                         and the emulator flags +S +P +Q +A +t +B +h.. +s.. +M.. (others are accepted as by erl)\n"
     "  loom info              what this build is and which OTP it runs\n"
     "  loom info --natives    its native functions, counted by module\n"
+    "  loom verify FILE...    whether .beam files would be loaded, and why not\n"
     "  loom --deterministic SEED ...   one scheduler, time and randomness made from the seed: each run takes the same steps\n"
     "  loom --schedule FILE ...        one scheduler; writes who ran, for how many reductions, and how it ended\n"
     "  loom --elixir P ...    Elixir's elixir (the default), elixirc, iex or mix, on loom\n"
@@ -212,6 +213,9 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "info") == 0) {
         return info_main(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "verify") == 0) {
+        return verify_main(argc - 1, argv + 1);
     }
     bool schedule = false;
     for (; argc > 2 && strncmp(argv[1], "--", 2) == 0; argc -= 2, argv += 2) {

@@ -13,6 +13,7 @@
 #include "lib/md5.h"
 #include "vm/load/beam_file.h"
 #include "vm/load/code.h"
+#include "vm/proc/exception.h"
 #include "vm/term/binary.h"
 #include "vm/vm.h"
 
@@ -37,6 +38,9 @@ NATIVE(native_prepare_loading)
     Term error = A_badfile;
     Prepared *pr = load_prepare(a[0], bytes, size, &error);
     if (!pr) {
+        Term why = heap_string(p, (const uint8_t *)load_why(), strlen(load_why()));
+        Term args[] = {a[0], why};
+        exception_log(p, A_error, "Error loading module ~w:~n  ~ts~n~n", heap_list(p, 2, args, NIL));
         return heap_tuple2(p, A_error, error);
     }
     return heap_magic_ref(p, magic_new(&prepared_kind, pr));

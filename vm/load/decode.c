@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cuts the Code chunk into generic instructions with decoded operands, and keeps them all. Literals and large integers are filled in
+ * Cuts the Code chunk into generic instructions with decoded operands, and keeps them all. Literals and large
+ * integers are filled in
  * when the memory for them is there, whose size is known only then.
  *
  * Operands are in the compact term format: a byte whose low three bits are the tag (u i a x y f - z), the
- * rest the value or the beginning of it; tag z has sub-kinds (list, float register, allocation, literal, typed register).
+ * rest the value or the beginning of it; tag z has sub-kinds (list, float register, allocation, literal, typed
+ * register).
  */
 #include "vm/load/load_priv.h"
 #include "vm/term/atom.h"
@@ -150,7 +152,8 @@ static bool decode_alloc(Loader *ld, Cursor *c, Operand *o)
     return true;
 }
 
-/* Most operands: a register, label, number or atom in one byte or two. False: nothing was read, decode_operand must look. */
+/* Most operands: a register, label, number or atom in one byte or two. False: nothing was read, decode_operand must
+ * look. */
 static inline bool decode_quickly(const Loader *ld, Cursor *c, Operand *o)
 {
     static const OperandTag tags[] = {[TAG_U] = OPERAND_NUMBER, [TAG_X] = OPERAND_X, [TAG_Y] = OPERAND_Y,

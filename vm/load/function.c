@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes the decoded code a function at a time: has it verified, and hands it to the specialiser with what the verifier wants to be
+ * Takes the decoded code a function at a time: has it verified, and hands it to the specialiser with what the
+ * verifier wants to be
  * checked at run time.
  *
  * Comes from: load.c. Goes to: verify.c, then specialise.c.

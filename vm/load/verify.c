@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Drives the verifier over a function until nothing changes: forwards from the entry, and again from a label that a jump back has made
+ * Drives the verifier over a function until nothing changes: forwards from the entry, and again from a label that a
+ * jump back has made
  * weaker. Nearly all functions need one pass. Then the module: which arguments may be match contexts.
  */
 #include "vm/load/verify_priv.h"
@@ -32,7 +33,8 @@ void verify_free(Verifier *v)
     }
 }
 
-/* The labels of the function. Those before func_info count as standing behind everything: nothing goes on from there. */
+/* The labels of the function. Those before func_info count as standing behind everything: nothing goes on from
+ * there. */
 static bool labels_note(Verifier *v, uint32_t header)
 {
     for (uint32_t i = 0; i < v->count; i++) {
@@ -69,18 +71,17 @@ static bool pass_label(Verifier *v, Instruction *in, bool first)
     VerifyLabel *l = &v->labels[label];
     if (v->reachable && verify_begins_handler(v, label)) { /* behind a call of a function that never returns */
         in->fix = FIX_WALL;
-        v->reachable = l->at != NULL;
-        if (l->at) {
-            state_from_label(v, l->at);
-        }
-        return true;
+        v->reachable = false;
     }
-    in->fix = v->reachable ? 0 : first ? in->fix : FIX_NO_FALL;
+    if (!(in->fix & FIX_WALL)) {
+        in->fix = v->reachable ? 0 : first ? in->fix : FIX_NO_FALL;
+    }
     if (v->reachable && !state_to_label(v, label)) {
         return false;
     }
     if (l->at) {
         state_from_label(v, l->at);
+        v->s.since = v->s.since < v->index ? v->s.since : v->index;
         v->reachable = true;
     }
     return true;
@@ -223,7 +224,7 @@ bool verify_function(Loader *ld, Instruction *code, uint32_t n, const Operand *o
     return ok;
 }
 
-/* --- match contexts as arguments --------------------------------------------------------------------------------------- */
+/* --- match contexts as arguments ------------------------------------------------------------------------------- */
 static bool has_bit(const uint64_t set[4], unsigned i)
 {
     return set[i / 64] >> (i % 64) & 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytecode verifier: follows the code of one function at a time and proves that no instruction reads a register that holds no
+ * The bytecode verifier: follows the code of one function at a time and proves that no instruction reads a register
+ * that holds no
  * term, builds outside the heap it has asked for, or leaves its frame. What it cannot prove about a term's kind it asks
  * to be checked at run time: `fix`. See doc/verifier.md.
  *

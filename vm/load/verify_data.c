@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The verifier's rules for instructions that test, move, build and take apart terms. Where an instruction relies on what its operand is,
+ * The verifier's rules for instructions that test, move, build and take apart terms. Where an instruction relies on
+ * what its operand is,
  * and the tests before do not say so, it is marked to be checked at run time.
  */
 #include "vm/load/verify_priv.h"
@@ -9,7 +10,7 @@
 enum { FUN_WORDS_BASE = 3, SEGMENT_OPERANDS = 6 };
 static const Operand x0_operand = {.tag = OPERAND_X, .value = 0};
 
-/* --- checks at run time ------------------------------------------------------------------------------------------------ */
+/* --- checks at run time ---------------------------------------------------------------------------------------- */
 /* Operand i is of that type, or is checked to be. */
 static bool proven(Verifier *v, Instruction *in, unsigned i, unsigned fix, RegType type, uint32_t size)
 {
@@ -50,7 +51,7 @@ static uint32_t elements_ahead(const Verifier *v, const Instruction *in)
     return (uint32_t)most + 1;
 }
 
-/* --- tests that teach something ------------------------------------------------------------------------------------------- */
+/* --- tests that teach something -------------------------------------------------------------------------------- */
 static bool test_equal(Verifier *v, const Operand *o, bool equal)
 {
     if (!reg_read(v, &o[1]) || !reg_read(v, &o[2])) {
@@ -132,7 +133,7 @@ static bool test(Verifier *v, Instruction *in, const Operand *o)
     }
 }
 
-/* --- moving, building, taking apart ------------------------------------------------------------------------------------------ */
+/* --- moving, building, taking apart ---------------------------------------------------------------------------- */
 static Reg *movable(Verifier *v, const Operand *o)
 {
     Reg *r = reg_at(v, o);
@@ -302,7 +303,7 @@ static bool float_move(Verifier *v, const Operand *o)
     return reg_read(v, &o[0]) && verify_float_write(v, &o[1]);
 }
 
-/* --- natives as instructions --------------------------------------------------------------------------------------------- */
+/* --- natives as instructions ----------------------------------------------------------------------------------- */
 /* Only functions of guards: others may want to be called again, or to call. What is no native raises undef. */
 static const Export *guard_import(Verifier *v, const Operand *o, unsigned arity)
 {
@@ -406,7 +407,7 @@ static bool gc_bif(Verifier *v, Instruction *in, const Operand *o)
     return guard_import(v, &o[2], arity) && verify_plain(v, in, o, COLLECTS | LOSES);
 }
 
-/* --- bits -------------------------------------------------------------------------------------------------------------------- */
+/* --- bits ------------------------------------------------------------------------------------------------------ */
 static bool start_match4(Verifier *v, Instruction *in, const Operand *o)
 {
     if (!verify_number(v, &o[1], MAX_REGS - 1) || !reg_read_context(v, &o[2], true) ||

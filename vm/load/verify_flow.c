@@ -10,7 +10,7 @@ static const Operand x0_operand = {.tag = OPERAND_X, .value = 0};
 static const Operand x1_operand = {.tag = OPERAND_X, .value = 1};
 static const Operand x2_operand = {.tag = OPERAND_X, .value = 2};
 
-/* --- calls --------------------------------------------------------------------------------------------------------------- */
+/* --- calls ----------------------------------------------------------------------------------------------------- */
 static bool argument_passed(Verifier *v, uint64_t label, uint32_t i, const Reg *r)
 {
     uint32_t param = r->kind == R_PARAM ? r->size : NO_PARAM;
@@ -42,8 +42,8 @@ bool verify_arguments(Verifier *v, uint64_t n, uint64_t label)
     return true;
 }
 
-/* A call that comes back here. */
-static bool body_call(Verifier *v, Instruction *in, uint64_t n, uint64_t label)
+/* A call that comes back here. native: it charges, but does not end the slice. */
+static bool body_call(Verifier *v, Instruction *in, uint64_t n, uint64_t label, bool native)
 {
     verify_pin(v, in);
     if (v->s.frame < 0) {
@@ -53,6 +53,9 @@ static bool body_call(Verifier *v, Instruction *in, uint64_t n, uint64_t label)
         return false;
     }
     state_scheduled_out(v);
+    if (!native) {
+        v->s.since = UINT32_MAX;
+    }
     return reg_write(v, &x0_operand, (Reg){.kind = R_TERM});
 }
 
@@ -115,7 +118,7 @@ static bool call_ext(Verifier *v, Instruction *in, const Operand *o)
         int64_t frame;
         return tail_frame(v, &o[2], &frame) && tail_call(v, frame, o[0].value, 0);
     }
-    if (!body_call(v, in, o[0].value, 0)) {
+    if (!body_call(v, in, o[0].value, 0, e->native != NULL)) {
         return false;
     }
     if (e->native && export_module(e) == A_erlang && export_function(e) == A_setelement && o[0].value == 3) {
@@ -129,23 +132,23 @@ static bool call(Verifier *v, Instruction *in, const Operand *o)
     int64_t frame = FRAME_NONE;
     switch (in->generic) {
     case GEN_call:
-        return verify_number(v, &o[0], MAX_ARITY) && body_call(v, in, o[0].value, o[1].value);
+        return verify_number(v, &o[0], MAX_ARITY) && body_call(v, in, o[0].value, o[1].value, false);
     case GEN_call_last:
         return verify_number(v, &o[0], MAX_ARITY) && tail_frame(v, &o[2], &frame) &&
                tail_call(v, frame, o[0].value, o[1].value);
     case GEN_call_only:
         return verify_number(v, &o[0], MAX_ARITY) && tail_call(v, FRAME_NONE, o[0].value, o[1].value);
     case GEN_call_fun:
-        return verify_number(v, &o[0], MAX_ARITY) && body_call(v, in, o[0].value + 1, 0);
+        return verify_number(v, &o[0], MAX_ARITY) && body_call(v, in, o[0].value + 1, 0, false);
     case GEN_call_fun2:
-        return verify_number(v, &o[1], MAX_ARITY) && reg_read(v, &o[2]) && body_call(v, in, o[1].value, 0);
+        return verify_number(v, &o[1], MAX_ARITY) && reg_read(v, &o[2]) && body_call(v, in, o[1].value, 0, false);
     case GEN_apply:
-        return verify_number(v, &o[0], MAX_ARITY) && body_call(v, in, o[0].value + 2, 0);
+        return verify_number(v, &o[0], MAX_ARITY) && body_call(v, in, o[0].value + 2, 0, false);
     case GEN_apply_last:
         return verify_number(v, &o[0], MAX_ARITY) && tail_frame(v, &o[1], &frame) &&
                tail_call(v, frame, o[0].value + 2, 0);
     case GEN_send:
-        return body_call(v, in, 2, 0);
+        return body_call(v, in, 2, 0, true);
     default:
         return call_ext(v, in, o);
     }
@@ -160,7 +163,7 @@ static bool do_return(Verifier *v)
     return state_drop_message(v) && reg_read(v, &x0_operand);
 }
 
-/* --- the frame ------------------------------------------------------------------------------------------------------------- */
+/* --- the frame ------------------------------------------------------------------------------------------------- */
 static bool allocate(Verifier *v, Instruction *in, const Operand *o)
 {
     bool heap = in->generic == GEN_allocate_heap || in->generic == GEN_allocate_heap_zero;
@@ -229,7 +232,7 @@ static bool init_yregs(Verifier *v, const Instruction *in)
     return true;
 }
 
-/* --- receiving ------------------------------------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------------------------- */
 static bool loop_rec(Verifier *v, const Operand *o)
 {
     if (!state_drop_message(v)) {
@@ -245,19 +248,21 @@ static bool loop_rec(Verifier *v, const Operand *o)
     return reg_write(v, &o[1], (Reg){.kind = R_TERM, .fragile = 1});
 }
 
-/* loop_rec_end, wait: on at the label when there is something to look at. keep: wait_timeout keeps an operand that is an x
+/* loop_rec_end, wait: on at the label when there is something to look at. keep: wait_timeout keeps an operand that
+ * is an x
  * register, and those below, because the label may stand before itself. */
 static bool wait_at(Verifier *v, const Operand *label, uint32_t keep)
 {
     if (!state_frame_is_set(v) || !state_drop_message(v)) {
         return false;
     }
-    uint32_t nx = keep;
+    uint32_t since = v->s.since; /* of wait_timeout, when the time is over at once */
     state_scheduled_out(v);
-    v->s.nx = nx;
+    v->s.nx = keep;
     v->counted = true;
     bool ok = verify_to_label(v, label);
     v->counted = false;
+    v->s.since = since;
     v->s.nx = 0;
     return ok;
 }
@@ -295,7 +300,7 @@ static bool receive(Verifier *v, Instruction *in, const Operand *o)
     }
 }
 
-/* --- exceptions ------------------------------------------------------------------------------------------------------------- */
+/* --- exceptions ------------------------------------------------------------------------------------------------ */
 static bool catch_begin(Verifier *v, const Operand *o)
 {
     if (o[0].tag != OPERAND_Y || o[1].tag != OPERAND_LABEL || o[1].value >= v->ld->label_count ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What each instruction does to the verifier's state. vm/tab/verify.def describes most of them by the roles of their operands; those
+ * What each instruction does to the verifier's state. vm/tab/verify.def describes most of them by the roles of their
+ * operands; those
  * marked SPECIAL there have a case here. Rules that come from how instructions are written (vm/ops): they
  * read nothing but live registers after a collection, and take their label before one (but for LOSES).
  */
@@ -18,7 +19,7 @@ static const VerifyRow rows[GENERIC_COUNT] = {
 #undef VERIFY
 };
 
-/* --- parts ------------------------------------------------------------------------------------------------------ */
+/* --- parts ----------------------------------------------------------------------------------------------------- */
 /* The message looked at becomes the process's own before this instruction, if a register reaches into it. */
 void verify_pin(Verifier *v, Instruction *in)
 {
@@ -118,7 +119,7 @@ bool verify_to_label(Verifier *v, const Operand *o)
     return (o->tag == OPERAND_LABEL && state_to_label(v, o->value)) || verify_bad(v, "a label is expected");
 }
 
-/* --- instructions that the table describes --------------------------------------------------------------------------- */
+/* --- instructions that the table describes --------------------------------------------------------------------- */
 static bool plain_reads(Verifier *v, const Instruction *in, const char *roles, const Operand *o)
 {
     for (unsigned i = 0; roles[i]; i++) {

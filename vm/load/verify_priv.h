@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The verifier's state. A Reg is what is known of one register; a State is what is known at one place of the code; each label keeps the
+ * The verifier's state. A Reg is what is known of one register; a State is what is known at one place of the code;
+ * each label keeps the
  * join of the states that arrive there. Facts only get weaker in a join, so that going over a function again ends.
  */
 #pragma once
@@ -13,7 +14,8 @@ typedef enum {
     R_PARAM,  /* argument `size` of the function: a term, or a match context if some caller passes one */
     R_CONTEXT,
     R_EITHER, /* a term or a match context: good for bs_start_match only */
-    /* x0 at a handler is NONVALUE, and then x1..x3 are the exception; behind a catch's normal path x0 may be a term instead. */
+    /* x0 at a handler is NONVALUE, and then x1..x3 are the exception; behind a catch's normal path x0 may be a term
+     * instead. */
     R_RAISED,
     R_MAYBE_RAISED,
     R_HIDDEN, /* x1..x3: a term if x0 is NONVALUE */
@@ -40,8 +42,10 @@ typedef struct State {
     uint16_t building; /* between bs_init and the last bs_put */
     uint16_t peeking;  /* loop_rec has taken a message that remains in the queue */
     uint32_t y_none, catches; /* of the y registers: R_NONE, R_CATCH */
+    uint32_t since;    /* lowest label passed since a reduction was charged, on whichever way */
+    uint32_t unused;
 } State; /* without padding: states are compared as bytes */
-_Static_assert(sizeof(State) == 40, "State has padding");
+_Static_assert(sizeof(State) == 48, "State has padding");
 /* What a label keeps: the State, then nx + ny registers. */
 typedef struct LabelState {
     State s;
@@ -107,7 +111,7 @@ struct Verifier {
     Reg y[MAX_Y_REGS];
 };
 
-/* --- verify_state.c ---------------------------------------------------------------------------------------- */
+/* --- verify_state.c -------------------------------------------------------------------------------------------- */
 bool verify_bad(Verifier *v, const char *why); /* false */
 void state_entry(Verifier *v, unsigned arity);
 /* The current state arrives at the label. */
@@ -140,11 +144,11 @@ bool reg_is(Verifier *v, const Operand *o, RegType type, uint32_t size);
 bool reg_need_term(Verifier *v, const Reg *r); /* a term, not a context */
 uint32_t verify_set_of(Verifier *v, uint64_t label);
 
-/* --- verify.c ------------------------------------------------------------------------------------------------- */
+/* --- verify.c -------------------------------------------------------------------------------------------------- */
 /* The code at that label of the function begins with try_case: only exceptions may arrive there. */
 bool verify_begins_handler(const Verifier *v, uint64_t label);
 
-/* --- verify_ops.c ------------------------------------------------------------------------------------------------- */
+/* --- verify_ops.c ---------------------------------------------------------------------------------------------- */
 /* Flags of vm/tab/verify.def. */
 enum { RAISES = 1, ENDS = 2, COLLECTS = 4, LOSES = 8, PUTS = 16, FLOW = 32, DATA = 64 };
 bool verify_step(Verifier *v, Instruction *in);
@@ -165,7 +169,7 @@ bool verify_no_match_label(Verifier *v, const Operand *label, const Operand *sou
 /* An instruction as its row describes it, with these flags. */
 bool verify_plain(Verifier *v, Instruction *in, const Operand *o, unsigned flags);
 
-/* --- verify_flow.c, verify_data.c --------------------------------------------------------------------------------- */
+/* --- verify_flow.c, verify_data.c ------------------------------------------------------------------------------ */
 bool verify_flow(Verifier *v, Instruction *in, const Operand *o);
 bool verify_data(Verifier *v, Instruction *in, const Operand *o);
 /* x0 .. x(n - 1) are arguments; label: of a function of this module, else 0. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verifier's registers, and how states meet at labels. What the kinds of a register mean stands in verify_priv.h. */
+/* The verifier's registers, and how states meet at labels. What the kinds of a register mean stands in
+ * verify_priv.h. */
 #include "vm/load/verify_priv.h"
 
 enum { CHUNK_BYTES = 32 << 10, MAX_LABEL_BYTES = 64 << 20, MAX_SETS = 1 << 20 };
@@ -11,7 +12,7 @@ bool verify_bad(Verifier *v, const char *why)
     return load_fail(v->ld, why);
 }
 
-/* --- memory for what labels keep: gone with the function --------------------------------------------------- */
+/* --- memory for what labels keep: gone with the function ------------------------------------------------------- */
 static void *chunk_alloc(Verifier *v, size_t bytes)
 {
     bytes = (bytes + 15) & ~(size_t)15;
@@ -43,7 +44,7 @@ void state_forget_functions(Verifier *v)
     v->sets.count = 0;
 }
 
-/* --- sets of handlers ----------------------------------------------------------------------------------------- */
+/* --- sets of handlers ------------------------------------------------------------------------------------------ */
 static uint32_t set_put(Verifier *v, const uint32_t *labels, uint32_t n)
 {
     for (uint32_t i = 0; i < v->sets.count; i += v->sets.at[i] + 1) {
@@ -296,11 +297,12 @@ void reg_refine(Verifier *v, const Operand *o, RegType type, uint32_t size)
     }
 }
 
-/* --- what happens to many registers ------------------------------------------------------------------------------ */
+/* --- what happens to many registers ---------------------------------------------------------------------------- */
 void state_entry(Verifier *v, unsigned arity)
 {
     memset(&v->s, 0, sizeof v->s);
     v->s.frame = FRAME_NONE;
+    v->s.since = UINT32_MAX;
     v->s.nx = arity;
     for (unsigned i = 0; i < arity; i++) {
         v->x[i] = (Reg){.kind = R_PARAM, .size = i};
@@ -556,6 +558,7 @@ static bool label_join(Verifier *v, LabelState *at, bool *changed)
     s->fresh = s->fresh == v->s.fresh ? s->fresh : 0;
     s->building = s->building && v->s.building;
     s->peeking = s->peeking || v->s.peeking;
+    s->since = s->since < v->s.since ? s->since : v->s.since;
     count_y(s, y);
     *changed = *changed || memcmp(&old, s, sizeof old) != 0;
     return true;
@@ -568,6 +571,11 @@ bool state_to_label(Verifier *v, uint64_t label)
     }
     VerifyLabel *l = &v->labels[label];
     bool changed = false;
+    if (v->counted) {
+        v->s.since = UINT32_MAX;
+    } else if (l->index < v->index && l->index >= v->s.since) {
+        return verify_bad(v, "a loop that charges no reduction");
+    }
     if (!l->at) {
         if (!(l->at = label_state_new(v))) {
             return false;
@@ -575,9 +583,6 @@ bool state_to_label(Verifier *v, uint64_t label)
         changed = true;
     } else if (!label_join(v, l->at, &changed)) {
         return false;
-    }
-    if (l->index < v->index && !v->counted) {
-        return verify_bad(v, "a jump back that charges no reduction");
     }
     if (changed && l->index <= v->index && l->index < v->again) {
         v->again = l->index;
