@@ -101,7 +101,7 @@ void poll_watch(PollSource *source, unsigned want)
     } else {
         source->always = true;
         source->next_always = poller.always;
-        poller.always = source;
+        __atomic_store_n(&poller.always, source, __ATOMIC_RELAXED); /* plat_poll looks before it has the lock */
     }
     source->want = want;
 }

@@ -314,7 +314,7 @@ TreeNode *tree_beyond(const EtsStore *s, Term key, int side)
         tree_walk_beyond(&c->walk, s, side, key);
     }
     TreeNode *n = c->last = tree_walk_next(&c->walk);
-    vm_free(__atomic_exchange_n(shared, c, __ATOMIC_RELEASE));
+    vm_free(__atomic_exchange_n(shared, c, __ATOMIC_ACQ_REL)); /* acquire: what another reader put there */
     return n;
 }
 
