@@ -14,7 +14,7 @@ include mk/vm.mk
 -include mk/conformance.mk
 
 .PHONY: all clean help
-all: build/loom
+all: build/loom ## the Linux program build/loom (also: plain `make`)
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile mk/*.mk | expand -t 18

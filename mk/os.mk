@@ -37,6 +37,6 @@ build/os/model/loom_hw.beam: os/loom_demo/model/loom_hw.erl
 	erlc $(ERLC_FLAGS) -o $(@D) $<
 .PHONY: model demo demo-fault demo-reload demo-pipeline demo-swarm
 model: build/os/model/loom_hw.beam
-demo: demo-fault demo-reload demo-pipeline demo-swarm ## all demonstrations
+demo: demo-fault demo-reload demo-pipeline demo-swarm ## all demonstrations; also demo-fault, demo-reload, demo-pipeline, demo-swarm
 demo-fault demo-reload demo-pipeline demo-swarm: demo-%: build/loom os model
 	@build/loom -noshell -pa $(DEMO_PATH) -eval 'loom_demo:main([$*])' </dev/null
