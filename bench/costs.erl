@@ -1,13 +1,14 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% What single steps cost: nanoseconds each, from a loop of them less an empty loop. The least of many rounds counts: whatever
-%% disturbs a round only adds to it. For doc/performance.md; a line a step goes to standard output: Step TAB nanoseconds.
+%% What single steps cost: nanoseconds each, from a loop of them less an empty loop. The least of many rounds
+%% counts: whatever disturbs a round only adds to it. For doc/performance.md; a line a step goes to standard
+%% output: Step TAB nanoseconds.
 -module(costs).
 -export([main/0, id/1, nothing/1, step/2]).
 
 -define(STEPS, [local_call, remote_call, fun_call, native_call, move_and_add, match_tuple, make_cons, make_tuple,
                 make_closure, get_map, put_map, select_atom, compare_small, float_arithmetic, try_catch_nothing,
-                throw_and_catch, match_byte, append_byte, send_and_receive_self, send_and_switch, spawn_and_exit, ets_lookup,
-                ets_insert]).
+                throw_and_catch, match_byte, append_byte, send_and_receive_self, send_and_switch, spawn_and_exit,
+                ets_lookup, ets_insert]).
 
 -spec main() -> no_return().
 main() ->
