@@ -29,6 +29,11 @@ static struct Caps {
     unsigned window_count;
 } caps;
 
+bool is_alive(Term pid)
+{
+    return is_local_pid(pid) && proc_lookup(pid) != NULL;
+}
+
 /* --- PCI configuration ---------------------------------------------------------------------------------- */
 uint32_t pci_config_read(uint64_t where, unsigned offset, unsigned width)
 {

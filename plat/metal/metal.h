@@ -17,20 +17,9 @@
 
 #include "vm/heap/heap.h"
 #include "vm/plat.h"
+#include "vm/proc/letter.h"
 
-/* A term for another process, built in a fragment: reserve enough words, build at *hp, then send. */
-typedef struct Letter {
-    HeapFrag *frag;
-    Term *hp;
-} Letter;
-Letter letter_new(size_t words);
-/* A binary with these bytes; LETTER_BINARY_WORDS(n). */
-#define LETTER_BINARY_WORDS(n) ((n) <= HEAP_BIN_MAX ? HEAP_BIN_WORDS(n) : (size_t)REFC_BIN_WORDS)
-Term letter_binary(Letter *l, const void *bytes, size_t n);
-Term letter_tuple(Letter *l, size_t n, const Term *elements); /* n + 1 words */
-void letter_send(Letter *l, Term pid, Term message);
-
-/* True if that process lives. */
+/* True if that process lives. In caps.c. */
 bool is_alive(Term pid);
 
 /* Sends what arrived in the interrupt ring. True if something did. In poll.c. */

@@ -6,7 +6,7 @@
  *     {http_header, Number, Field, FieldAsSent, Value}     http_eoh     {http_error, Line}
  */
 #include "vm/bif/bif_binary_packet.h"
-#include "vm/proc/proc.h"
+#include "vm/term/atom.h"
 #include "vm/term/binary.h"
 
 /* A stretch of text that is consumed from its start. */
@@ -28,9 +28,41 @@ static const char *const known_fields[] = {
 static const char *const known_methods[] = {"OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE"};
 enum { NORMALISED_FIELD_MAX = 50 };
 
-static Term make_text(Proc *p, bool binary, Span t)
+/* Where terms go, and whether texts become binaries or lists. */
+typedef struct Build {
+    Term *hp;
+    OffHeap *off_heap;
+    bool binary;
+} Build;
+
+static Term make_text(Build *b, Span t)
 {
-    return binary ? binary_from_bytes(p, t.s, t.n) : heap_string(p, t.s, t.n);
+    if (b->binary) {
+        uint8_t *data;
+        Term bin = binary_build_new(&b->hp, b->off_heap, t.n, &data);
+        memcpy(data, t.s, t.n);
+        return bin;
+    }
+    Term list = NIL;
+    for (size_t i = t.n; i-- > 0;) {
+        list = heap_cons(&b->hp, make_small(t.s[i]), list);
+    }
+    return list;
+}
+
+static Term make_tuple(Build *b, size_t n, const Term *elements)
+{
+    Term *t = b->hp;
+    t[0] = MAKE_HEADER(n, SUB_TUPLE);
+    memcpy(t + 1, elements, n * sizeof *elements);
+    b->hp += n + 1;
+    return make_boxed(t);
+}
+
+static Term make_pair(Build *b, Term first, Term second)
+{
+    const Term e[2] = {first, second};
+    return make_tuple(b, 2, e);
 }
 
 static void span_skip(Span *t, size_t n)
@@ -94,7 +126,7 @@ static bool take_number(Span *t, int32_t *v)
 }
 
 /* HTTP/Major.Minor */
-static bool take_version(Proc *p, Span *t, Term *version)
+static bool take_version(Build *b, Span *t, Term *version)
 {
     int32_t major, minor;
     if (!span_starts(t, "HTTP/")) {
@@ -108,17 +140,17 @@ static bool take_version(Proc *p, Span *t, Term *version)
     if (!take_number(t, &minor)) {
         return false;
     }
-    *version = heap_tuple2(p, make_small(major), make_small(minor));
+    *version = make_pair(b, make_small(major), make_small(minor));
     return true;
 }
 
-static Term http_error(Proc *p, bool binary, Span line)
+static Term http_error(Build *b, Span line)
 {
-    return heap_tuple2(p, A_http_error, make_text(p, binary, line));
+    return make_pair(b, A_http_error, make_text(b, line));
 }
 
 /* {absoluteURI, http | https, Host, Port | undefined, Path} */
-static Term absolute_uri(Proc *p, bool binary, Term scheme, Span t)
+static Term absolute_uri(Build *b, Term scheme, Span t)
 {
     static const uint8_t root[] = "/";
     Span path = {root, 1}, host = take_until(&t, ":/");
@@ -135,96 +167,97 @@ static Term absolute_uri(Proc *p, bool binary, Term scheme, Span t)
     if (t.n) {
         path = t;
     }
-    Term e[5] = {A_absoluteURI, scheme, make_text(p, binary, host), port, make_text(p, binary, path)};
-    return heap_tuple(p, 5, e);
+    Term e[5] = {A_absoluteURI, scheme, make_text(b, host), port, make_text(b, path)};
+    return make_tuple(b, 5, e);
 }
 
-static Term make_uri(Proc *p, bool binary, Span t)
+static Term make_uri(Build *b, Span t)
 {
     if (t.n == 1 && t.s[0] == '*') {
         return A_times;
     }
     if (t.s[0] == '/') {
-        return heap_tuple2(p, A_abs_path, make_text(p, binary, t));
+        return make_pair(b, A_abs_path, make_text(b, t));
     }
     if (span_starts(&t, "http://")) {
         span_skip(&t, 7);
-        return absolute_uri(p, binary, A_http, t);
+        return absolute_uri(b, A_http, t);
     }
     if (span_starts(&t, "https://")) {
         span_skip(&t, 8);
-        return absolute_uri(p, binary, A_https, t);
+        return absolute_uri(b, A_https, t);
     }
     Span rest = t, scheme = take_until(&rest, ":");
     if (rest.n == 0) {
-        return make_text(p, binary, t);
+        return make_text(b, t);
     }
     span_skip(&rest, 1);
-    return heap_tuple3(p, A_scheme, make_text(p, binary, scheme), make_text(p, binary, rest));
+    Term e[3] = {A_scheme, make_text(b, scheme), make_text(b, rest)};
+    return make_tuple(b, 3, e);
 }
 
-static Term make_method(Proc *p, bool binary, Span t)
+static Term make_method(Build *b, Span t)
 {
     for (size_t i = 0; i < sizeof known_methods / sizeof known_methods[0]; i++) {
         if (strlen(known_methods[i]) == t.n && memcmp(known_methods[i], t.s, t.n) == 0) {
             return atom_put_cstr(known_methods[i]);
         }
     }
-    return make_text(p, binary, t);
+    return make_text(b, t);
 }
 
-static Term request_or_response(Proc *p, bool binary, Span line, Span t)
+static Term request_or_response(Build *b, Span line, Span t)
 {
     Term version, e[4];
     int32_t status;
     if (span_starts(&t, "HTTP/")) {
-        if (!take_version(p, &t, &version) || t.n == 0 || !is_blank(t.s[0])) {
-            return http_error(p, binary, line);
+        if (!take_version(b, &t, &version) || t.n == 0 || !is_blank(t.s[0])) {
+            return http_error(b, line);
         }
         skip_blanks(&t);
         if (!take_number(&t, &status)) {
-            return http_error(p, binary, line);
+            return http_error(b, line);
         }
         skip_blanks(&t);
         e[0] = A_http_response;
         e[1] = version;
         e[2] = make_small(status);
-        e[3] = make_text(p, binary, t);
-        return heap_tuple(p, 4, e);
+        e[3] = make_text(b, t);
+        return make_tuple(b, 4, e);
     }
     Span method = take_token(&t);
     if (method.n == 0 || t.n == 0 || !is_blank(t.s[0])) {
-        return http_error(p, binary, line);
+        return http_error(b, line);
     }
     skip_blanks(&t);
     Span uri = take_until(&t, " \t");
     skip_blanks(&t);
     if (uri.n == 0) {
-        return http_error(p, binary, line);
+        return http_error(b, line);
     }
     if (t.n == 0) {
-        version = heap_tuple2(p, make_small(0), make_small(9));
-    } else if (!take_version(p, &t, &version)) {
-        return http_error(p, binary, line);
+        version = make_pair(b, make_small(0), make_small(9));
+    } else if (!take_version(b, &t, &version)) {
+        return http_error(b, line);
     }
     e[0] = A_http_request;
-    e[1] = make_method(p, binary, method);
-    e[2] = make_uri(p, binary, uri);
+    e[1] = make_method(b, method);
+    e[2] = make_uri(b, uri);
     e[3] = version;
-    return heap_tuple(p, 4, e);
+    return make_tuple(b, 4, e);
 }
 
 static uint8_t upper(uint8_t c) { return c >= 'a' && c <= 'z' ? (uint8_t)(c - 32) : c; }
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
 
 /* The field name as an atom with its number, or as text with a capital after each hyphen. */
-static Term make_field(Proc *p, bool binary, Span t, int *number)
+static Term make_field(Build *b, Span t, int *number)
 {
     uint8_t name[NORMALISED_FIELD_MAX];
     bool start = true;
     *number = 0;
     if (t.n > sizeof name) {
-        return make_text(p, binary, t);
+        return make_text(b, t);
     }
     for (size_t i = 0; i < t.n; i++) {
         name[i] = start ? upper(t.s[i]) : lower(t.s[i]);
@@ -236,10 +269,10 @@ static Term make_field(Proc *p, bool binary, Span t, int *number)
             return atom_put_cstr(known_fields[i]);
         }
     }
-    return make_text(p, binary, (Span){name, t.n});
+    return make_text(b, (Span){name, t.n});
 }
 
-static Term header(Proc *p, bool binary, Span line, Span t)
+static Term header(Build *b, Span line, Span t)
 {
     int number;
     if (t.n == 0) {
@@ -247,18 +280,18 @@ static Term header(Proc *p, bool binary, Span line, Span t)
     }
     Span name = take_token(&t);
     if (t.n == 0 || t.s[0] != ':') {
-        return http_error(p, binary, line);
+        return http_error(b, line);
     }
     span_skip(&t, 1);
     skip_blanks(&t);
-    Term field = make_field(p, binary, name, &number);
-    Term e[5] = {A_http_header, make_small(number), field, make_text(p, binary, name), make_text(p, binary, t)};
-    return heap_tuple(p, 5, e);
+    Term field = make_field(b, name, &number);
+    Term e[5] = {A_http_header, make_small(number), field, make_text(b, name), make_text(b, t)};
+    return make_tuple(b, 5, e);
 }
 
-Term packet_http(Proc *p, PacketType type, const uint8_t *s, size_t n)
+Term packet_http(Term **hp, OffHeap *oh, PacketType type, const uint8_t *s, size_t n)
 {
-    bool binary = type == PACKET_HTTP_BIN || type == PACKET_HTTPH_BIN;
+    Build b = {*hp, oh, type == PACKET_HTTP_BIN || type == PACKET_HTTPH_BIN};
     Span line = {s, n}, t = line;
     if (t.n && t.s[t.n - 1] == '\n') {
         t.n--;
@@ -266,8 +299,8 @@ Term packet_http(Proc *p, PacketType type, const uint8_t *s, size_t n)
     if (t.n && t.s[t.n - 1] == '\r') {
         t.n--;
     }
-    if (type == PACKET_HTTPH || type == PACKET_HTTPH_BIN) {
-        return header(p, binary, line, t);
-    }
-    return request_or_response(p, binary, line, t);
+    bool is_header = type == PACKET_HTTPH || type == PACKET_HTTPH_BIN;
+    Term packet = is_header ? header(&b, line, t) : request_or_response(&b, line, t);
+    *hp = b.hp;
+    return packet;
 }

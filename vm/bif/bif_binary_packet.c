@@ -117,7 +117,7 @@ static int64_t http(PacketType type, const uint8_t *s, size_t n, const PacketOpt
     for (;;) {
         const uint8_t *end = memchr(s + size, '\n', n - size);
         if (!end) {
-            return limit && n > limit ? PACKET_INVALID : PACKET_MORE;
+            return limit && n >= limit ? PACKET_INVALID : PACKET_MORE;
         }
         bool first = size == 0;
         size = (size_t)(end - s) + 1;
@@ -166,6 +166,13 @@ int64_t packet_length(PacketType type, const uint8_t *s, size_t n, const PacketO
     default:
         return http(type, s, n, o);
     }
+}
+
+size_t packet_http_words(PacketType type, size_t n)
+{
+    enum { FRAME = 64, PARTS = 2 }; /* tuples and heads of binaries; how often a byte can be in the term */
+    bool binary = type == PACKET_HTTP_BIN || type == PACKET_HTTPH_BIN;
+    return FRAME + (binary ? PARTS * n / 8 : PARTS * 2 * n);
 }
 
 /* --- erlang:decode_packet/3 ------------------------------------------------------------------------ */
@@ -217,28 +224,40 @@ static bool packet_options(Term list, PacketOptions *o)
     return is_nil(list);
 }
 
+void packet_ssl(SslRecord *r, const uint8_t *s, size_t n)
+{
+    if (is_ssl2_hello(s)) {
+        /* As the handshake message it would be in TLS. */
+        *r = (SslRecord){22, s[3], s[4], {1, 0, (uint8_t)((n - 3) >> 8), (uint8_t)(n - 3)}, 4, s + 3, n - 3};
+    } else {
+        *r = (SslRecord){s[0], s[1], s[2], {0}, 0, s + 5, n - 5};
+    }
+}
+
 /* {ssl_tls, [], ContentType, {Major, Minor}, Data} */
 static Term ssl_record(Proc *p, Term bin, const uint8_t *s, size_t n)
 {
-    unsigned type = s[0], major = s[1], minor = s[2];
+    SslRecord r;
     Term data;
-    if (is_ssl2_hello(s)) {
+    packet_ssl(&r, s, n);
+    if (r.prefix_size) {
         uint8_t *to;
-        type = 22; /* as the handshake message it would be in TLS */
-        major = s[3];
-        minor = s[4];
-        data = binary_new(p, 4 + n - 3, &to);
-        to[0] = 1;
-        to[1] = 0;
-        to[2] = (uint8_t)((n - 3) >> 8);
-        to[3] = (uint8_t)(n - 3);
-        memcpy(to + 4, s + 3, n - 3);
+        data = binary_new(p, r.prefix_size + r.body_size, &to);
+        memcpy(to, r.prefix, r.prefix_size);
+        memcpy(to + r.prefix_size, r.body, r.body_size);
     } else {
-        data = binary_sub(p, bin, 5 * 8, (n - 5) * 8);
+        data = binary_sub(p, bin, (size_t)(r.body - s) * 8, r.body_size * 8);
     }
-    Term e[5] = {A_ssl_tls, NIL, make_small(type),
-                 heap_tuple2(p, make_small(major), make_small(minor)), data};
+    Term e[5] = {A_ssl_tls, NIL, make_small(r.type), heap_tuple2(p, make_small(r.major), make_small(r.minor)), data};
     return heap_tuple(p, 5, e);
+}
+
+static Term http_packet(Proc *p, PacketType type, const uint8_t *s, size_t n)
+{
+    Term *hp = heap_alloc(p, packet_http_words(type, n));
+    Term packet = packet_http(&hp, heap_off_heap(p), type, s, n);
+    heap_trim(p, hp);
+    return packet;
 }
 
 NATIVE(native_decode_packet)
@@ -269,7 +288,7 @@ NATIVE(native_decode_packet)
     if (type == PACKET_SSL_TLS) {
         packet = ssl_record(p, a[1], s, (size_t)size);
     } else if (type >= PACKET_HTTP) {
-        packet = packet_http(p, type, s, (size_t)size);
+        packet = http_packet(p, type, s, (size_t)size);
     } else {
         packet = binary_sub(p, a[1], header * 8, ((size_t)size - header - packet_padding(type, s)) * 8);
     }

@@ -37,5 +37,15 @@ static inline size_t packet_padding(PacketType type, const uint8_t *s)
 {
     return type == PACKET_FCGI ? s[6] : 0;
 }
-/* The term that an HTTP packet (a whole line) stands for. */
-Term packet_http(Proc *p, PacketType type, const uint8_t *s, size_t n);
+/* The term that an HTTP packet (a whole line of n bytes) stands for, built at *hp: at most packet_http_words. */
+size_t packet_http_words(PacketType type, size_t n);
+Term packet_http(Term **hp, OffHeap *oh, PacketType type, const uint8_t *s, size_t n);
+/* An SSL or TLS record's parts. A prefix that is not in the stream goes before the body of an SSL 2.0 hello. */
+typedef struct SslRecord {
+    unsigned type, major, minor;
+    uint8_t prefix[4];
+    size_t prefix_size;
+    const uint8_t *body;
+    size_t body_size;
+} SslRecord;
+void packet_ssl(SslRecord *r, const uint8_t *s, size_t n);

@@ -82,7 +82,7 @@ NATIVE(native_erts_internal_port_command)
     if (trace_port_on(port, TRACE_RECEIVE)) {
         told(p, port, heap_tuple2(p, A_command, a[1]));
     }
-    return port_output(port, a[1]) ? A_true : A_badarg;
+    return port_output(port, p->id, a[1]) ? A_true : A_badarg;
 }
 
 NATIVE(native_erts_internal_port_control)

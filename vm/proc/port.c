@@ -261,6 +261,28 @@ static void port_free(Port *port)
     vm_free(port);
 }
 
+static void port_enter(Port *port)
+{
+    port->id = make_port(table.next_number++);
+    idmap_put(&table.ports, port->id, (uint64_t)(uintptr_t)port);
+}
+
+Port *port_new(Term owner, const PortDriver *driver, void *data)
+{
+    Proc *p = proc_lookup(owner);
+    if (!p || port_count() >= table.limit) {
+        return NULL;
+    }
+    Port *port = vm_calloc(sizeof *port);
+    *port = (Port){.owner = owner, .name = NIL, .driver = driver, .data = data, .user_data = NONVALUE,
+                   .binary = true, .in = true, .out = true};
+    size_t n = strlen(driver->name) + 1;
+    port->label = memcpy(vm_alloc(n), driver->name, n);
+    port_enter(port);
+    link_to(p, port->id);
+    return port;
+}
+
 Term port_open(Proc *owner, Term name, Term options, Term *error)
 {
     char *label;
@@ -282,8 +304,7 @@ Term port_open(Proc *owner, Term name, Term options, Term *error)
         port_free(port);
         return NONVALUE;
     }
-    port->id = make_port(table.next_number++);
-    idmap_put(&table.ports, port->id, (uint64_t)(uintptr_t)port);
+    port_enter(port);
     Term id = port->id;
     trace_port_opened(owner, port);
     port->data = driver->open(port, name, options, error);
@@ -370,7 +391,7 @@ static void reply(Term to, Term port, Term what, uint32_t flags, Term tracer)
     msg_send_frag(to, make_boxed(t), frag);
 }
 
-static bool port_command_message(Port *port, Term command)
+static bool port_command_message(Port *port, Term from, Term command)
 {
     Term owner = port->owner;
     if (command == A_close) {
@@ -385,7 +406,7 @@ static bool port_command_message(Port *port, Term command)
     }
     const Term *e = tuple_elements(command);
     if (e[0] == A_command) {
-        return port_output(port, e[1]);
+        return port_output(port, from, e[1]);
     }
     if (e[0] == A_connect && is_local_pid(e[1]) && proc_lookup(e[1])) {
         port->owner = e[1]; /* unlike port_connect/2, makes no link */
@@ -404,7 +425,7 @@ static void port_message(Proc *from, Port *port, Term message)
     }
     /* The one who is told of bad signals is the connected process, whoever sent them. */
     Term owner = port->owner;
-    if (!e || e[0] != owner || !port_command_message(port, e[1])) {
+    if (!e || e[0] != owner || !port_command_message(port, from ? from->id : NONVALUE, e[1])) {
         signal_exit(NULL, id, owner, A_badsig, false);
     }
 }

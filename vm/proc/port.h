@@ -19,6 +19,8 @@ typedef struct PortDriver {
     void (*close)(void *data); /* frees data, after what is still to be written was written */
     /* Data from the owner ({Pid, {command, _}} or port_command), flattened. False: the port closes with epipe. */
     bool (*output)(void *data, const uint8_t *bytes, size_t n);
+    /* Instead of output: iodata of `size` bytes as it is, and who sent it. May end the port. */
+    void (*command)(void *data, Term caller, Term iodata, size_t size);
     /* port_control: the reply is built on caller's heap (list or binary by port flags); NONVALUE = badarg. */
     Term (*control)(Proc *caller, void *data, unsigned command, const uint8_t *bytes, size_t n);
     Term (*call)(Proc *caller, void *data, unsigned command, Term argument);
@@ -91,8 +93,10 @@ void port_receive_message(Proc *from, Term port, Term message);
 /* --- for natives (bif_port.c) ----------------------------------------------------------------------- */
 /* Opens and links to the owner. The port, or NONVALUE with *error an atom: badarg, badopt, system_limit, a posix error. */
 Term port_open(Proc *owner, Term name, Term options, Term *error);
-/* One packet out; the port may be gone afterwards. False: data is no iodata. */
-bool port_output(Port *port, Term data);
+/* A port that a driver makes itself (an accepted connection), linked to the owner. NULL: too many, or the owner is dead. */
+Port *port_new(Term owner, const PortDriver *driver, void *data);
+/* One packet out; the port may be gone afterwards. False: data is no iodata. caller: the sending process or NONVALUE. */
+bool port_output(Port *port, Term caller, Term data);
 void port_output_bytes(Port *port, const uint8_t *data, size_t n);
 void port_connect(Port *port, Term pid); /* pid: local and alive */
 /* Makes the running process wait until the port is not busy: `return port_wait(p, port)` in a native. */

@@ -88,11 +88,16 @@ static void output_packet(Port *port, uint8_t *bytes, size_t size)
     }
 }
 
-bool port_output(Port *port, Term data)
+bool port_output(Port *port, Term caller, Term data)
 {
     size_t size;
     if (iolist_size_of(data, &size) != IO_OK) {
         return false;
+    }
+    if (port->driver->command) {
+        port->output += size;
+        port->driver->command(port->data, caller, data, size);
+        return true;
     }
     uint8_t *bytes = vm_alloc(port->packet + size + 1);
     iolist_copy(data, bytes + port->packet, size);
@@ -102,6 +107,9 @@ bool port_output(Port *port, Term data)
 
 void port_output_bytes(Port *port, const uint8_t *data, size_t n)
 {
+    if (!port->driver->output) {
+        return; /* a socket: nobody is there to be answered */
+    }
     uint8_t *bytes = vm_alloc(port->packet + n + 1);
     memcpy(bytes + port->packet, data, n);
     output_packet(port, bytes, n);

@@ -27,11 +27,14 @@ struct Timer {
     Timer *next, **link;           /* list of its slot */
     Timer *proc_next, **proc_link; /* list of the target process (message timers to a live pid) */
     int64_t tick;
-    uint64_t id;  /* of its reference; 0: a receive timeout */
+    uint64_t id;  /* of its reference; 0: a receive timeout or a call */
     Proc *owner;  /* receive timeout: whose */
     Proc *to;     /* message timer to a live pid: in whose list it is */
     struct TimerWheel *wheel;
     bool in_wheel;
+    bool is_call;
+    void (*call)(void *arg); /* under the port lock; NULL: cancelled when it had fired */
+    void *arg;
     Term target;
     Term message;
     HeapFrag *frag;
@@ -215,6 +218,36 @@ void timer_start_message(Sched *s, int64_t due_ns, Term target, uint64_t id, Ter
     spin_unlock(&w->lock);
 }
 
+Timer *timer_start_call(int64_t due_ns, void (*fn)(void *arg), void *arg)
+{
+    TimerWheel *w = plat_sched()->timers;
+    Timer *t = vm_calloc(sizeof *t);
+    t->tick = tick_of(due_ns);
+    t->is_call = true;
+    t->call = fn;
+    t->arg = arg;
+    spin_lock(&w->lock);
+    timer_add(w, t);
+    spin_unlock(&w->lock);
+    return t;
+}
+
+void timer_cancel_call(Timer *t)
+{
+    TimerWheel *w = t->wheel;
+    spin_lock(&w->lock);
+    bool waiting = t->in_wheel;
+    if (waiting) {
+        timer_drop(w, t);
+    }
+    spin_unlock(&w->lock);
+    if (waiting) {
+        timer_free(t);
+    } else {
+        t->call = NULL; /* its scheduler is about to call it, and waits for the port lock */
+    }
+}
+
 /* Under the wheel's lock. */
 static Timer *timer_find(const TimerWheel *w, uint64_t id)
 {
@@ -298,6 +331,15 @@ static void timer_fire(TimerWheel *w, Timer *t, Timer ***fired)
 /* What message timers do, outside of the lock. */
 static void timer_deliver(Timer *t)
 {
+    if (t->is_call) {
+        ports_lock();
+        if (t->call) {
+            t->call(t->arg);
+        }
+        ports_unlock();
+        timer_free(t);
+        return;
+    }
     Term to = is_atom(t->target) ? registry_find(t->target) : t->target;
     if (is_local_pid(to)) {
         msg_send_frag(to, t->message, t->frag);

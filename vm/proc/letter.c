@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages from the platform to processes; see metal.h. */
-#include "plat/metal/metal.h"
+/* See letter.h. */
+#include "vm/proc/letter.h"
+
 #include "vm/proc/msg.h"
 
 Letter letter_new(size_t words)
@@ -17,11 +18,20 @@ Term letter_binary(Letter *l, const void *bytes, size_t n)
         return build_refc_bin(&l->hp, &l->frag->off_heap, b, b->data, n);
     }
     HeapBin *bin = (HeapBin *)l->hp;
+    l->hp[HEAP_BIN_WORDS(n) - 1] = 0;
     bin->header = MAKE_HEADER(HEAP_BIN_WORDS(n) - 1, SUB_HEAP_BIN);
     bin->size = n;
     memcpy(bin->data, bytes, n);
     l->hp += HEAP_BIN_WORDS(n);
     return make_boxed((Term *)bin);
+}
+
+Term letter_string(Letter *l, const uint8_t *bytes, size_t n, Term tail)
+{
+    for (size_t i = n; i-- > 0;) {
+        tail = heap_cons(&l->hp, make_small(bytes[i]), tail);
+    }
+    return tail;
 }
 
 Term letter_tuple(Letter *l, size_t n, const Term *elements)
@@ -37,9 +47,4 @@ void letter_send(Letter *l, Term pid, Term message)
 {
     l->frag->used = (size_t)(l->hp - l->frag->mem);
     msg_send_frag(pid, message, l->frag);
-}
-
-bool is_alive(Term pid)
-{
-    return is_local_pid(pid) && proc_lookup(pid) != NULL;
 }
