@@ -12,6 +12,7 @@
 typedef struct Sched Sched;
 typedef struct NativeRow NativeRow; /* bif.h */
 struct PortDriver;                  /* vm/proc/port.h */
+struct SocketOps;                   /* vm/net/socket.h */
 
 /* Memory. NULL when there is none; plat_free(NULL) allowed. 16-byte aligned. Thread-safe. */
 void *plat_alloc(size_t bytes);
@@ -61,6 +62,8 @@ _Noreturn void plat_panic(void);
 /* What the platform adds: natives (files, hardware) and port drivers; arrays end with a zero row / NULL. */
 const NativeRow *plat_natives(void);
 const struct PortDriver *const *plat_port_drivers(void);
+/* Behind the ports tcp_inet and udp_inet; NULL: the platform has no network. */
+const struct SocketOps *plat_sockets(void);
 
 /* erlang:system_info(os_type) = {Family, Name}; os_version; logical processors. */
 typedef struct PlatInfo {

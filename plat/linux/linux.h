@@ -15,7 +15,8 @@ enum { WATCH_IN = 1, WATCH_OUT = 2 };
 typedef struct PollSource PollSource;
 struct PollSource {
     int fd;          /* -1: unused */
-    unsigned want;   /* POLL_ bits now watched; 0: not in the set */
+    unsigned want;   /* WATCH_ bits now watched */
+    unsigned armed;  /* those the kernel knows, 0: not in the set; more than wanted after poll_want */
     bool always;     /* epoll cannot watch it (plain file, /dev/null): it is always ready */
     void (*ready)(PollSource *source, unsigned events); /* errors and hang-ups come as what is wanted */
     PollSource *next_always;
@@ -25,6 +26,9 @@ void poll_arm_waker(unsigned index);
 void poll_init(void);
 /* Changes what is watched; want 0 takes the source out (then it may be freed, even inside a ready function). */
 void poll_watch(PollSource *source, unsigned want);
+/* The same for sources that change their mind all the time: what is no longer wanted is taken out only when it happens. Use
+ * poll_watch before freeing. */
+void poll_want(PollSource *source, unsigned want);
 /* Waits for one descriptor outside the loop (flush at exit). Milliseconds, -1 for ever. True when ready. */
 bool poll_one(int fd, unsigned want, int timeout_ms);
 

@@ -21,6 +21,8 @@
 #include "gen/natives_linux.h"
 #include "plat/linux/drivers.h"
 #include "plat/linux/linux.h"
+#include "plat/linux/socket.h"
+#include "vm/net/inet.h"
 #include "vm/proc/port.h"
 #include "vm/proc/sched.h"
 
@@ -218,9 +220,14 @@ const NativeRow *plat_natives(void)
 const PortDriver *const *plat_port_drivers(void)
 {
     static const PortDriver *const drivers[] = {
-        &fd_driver, &spawn_driver, &tty_driver, NULL,
+        &fd_driver, &spawn_driver, &tty_driver, &tcp_inet_driver, &udp_inet_driver, NULL,
     };
     return drivers;
+}
+
+const SocketOps *plat_sockets(void)
+{
+    return &linux_sockets;
 }
 
 void plat_info(PlatInfo *info)

@@ -75,35 +75,61 @@ static void always_remove(PollSource *source)
     }
 }
 
+/* Makes the kernel's idea of a source that can be in the set equal to `bits`. False: it cannot be. */
+static bool poll_arm(PollSource *source, unsigned bits)
+{
+    struct epoll_event ev = {.events = epoll_bits(bits), .data.ptr = source};
+    if (source->armed == bits) {
+        return true;
+    }
+    if (!bits) {
+        epoll_ctl(poller.epoll, EPOLL_CTL_DEL, source->fd, &ev);
+        poller.foreign -= source->fd > STDERR_FILENO;
+    } else if (source->armed) {
+        epoll_ctl(poller.epoll, EPOLL_CTL_MOD, source->fd, &ev);
+    } else if (epoll_ctl(poller.epoll, EPOLL_CTL_ADD, source->fd, &ev) == 0) {
+        poller.foreign += source->fd > STDERR_FILENO;
+    } else {
+        return false;
+    }
+    source->armed = bits;
+    return true;
+}
+
+static void batch_forget(const PollSource *source)
+{
+    for (int i = poller.batch_at; i < poller.batch_count; i++) {
+        if (poller.batch[i].data.ptr == source) {
+            poller.batch[i].events = 0;
+        }
+    }
+}
+
 void poll_watch(PollSource *source, unsigned want)
 {
-    if (source->want == want) {
-        return;
-    }
-    struct epoll_event ev = {.events = epoll_bits(want), .data.ptr = source};
     if (source->always) {
         if (!want) {
             always_remove(source);
             source->always = false;
         }
-    } else if (!want) {
-        epoll_ctl(poller.epoll, EPOLL_CTL_DEL, source->fd, &ev);
-        poller.foreign -= source->fd > STDERR_FILENO;
-        for (int i = poller.batch_at; i < poller.batch_count; i++) {
-            if (poller.batch[i].data.ptr == source) {
-                poller.batch[i].events = 0;
-            }
-        }
-    } else if (source->want) {
-        epoll_ctl(poller.epoll, EPOLL_CTL_MOD, source->fd, &ev);
-    } else if (epoll_ctl(poller.epoll, EPOLL_CTL_ADD, source->fd, &ev) == 0) {
-        poller.foreign += source->fd > STDERR_FILENO;
-    } else {
+    } else if (!poll_arm(source, want)) {
         source->always = true;
         source->next_always = poller.always;
         __atomic_store_n(&poller.always, source, __ATOMIC_RELAXED); /* plat_poll looks before it has the lock */
     }
+    if (!want) {
+        batch_forget(source);
+    }
     source->want = want;
+}
+
+void poll_want(PollSource *source, unsigned want)
+{
+    if (source->always || (want & ~source->armed)) {
+        poll_watch(source, want);
+    } else {
+        source->want = want;
+    }
 }
 
 bool poll_one(int fd, unsigned want, int timeout_ms)
@@ -144,6 +170,8 @@ static void batch_run(void)
             }
             if (events & source->want) {
                 source->ready(source, events & source->want);
+            } else {
+                poll_arm(source, source->want); /* poll_want left it in */
             }
         }
     }

@@ -110,10 +110,7 @@ static int64_t line(const uint8_t *s, size_t n, const PacketOptions *o)
 static int64_t http(PacketType type, const uint8_t *s, size_t n, const PacketOptions *o)
 {
     bool header = type == PACKET_HTTPH || type == PACKET_HTTPH_BIN;
-    size_t limit = o->packet_size, size = 0;
-    if (o->line_length && (limit == 0 || o->line_length < limit)) {
-        limit = o->line_length;
-    }
+    size_t limit = o->packet_size ? o->packet_size : o->line_length, size = 0;
     for (;;) {
         const uint8_t *end = memchr(s + size, '\n', n - size);
         if (!end) {

@@ -66,7 +66,7 @@ NATIVE(native_exit_2)
         return A_true;
     }
     if (is_local_port(a[0])) {
-        port_owner_exit(a[0], p->id, a[1]);
+        port_owner_exit(a[0], p->id, a[1] == A_kill ? A_killed : a[1]);
         return A_true;
     }
     return is_pid(a[0]) || is_port(a[0]) ? A_true : p_badarg(p);

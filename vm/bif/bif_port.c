@@ -4,6 +4,7 @@
  * a posix error), which it raises with the caller's arguments.
  */
 #include "gen/natives.h"
+#include "vm/proc/exception.h"
 #include "vm/proc/idmap.h"
 #include "vm/proc/link.h"
 #include "vm/proc/monitor.h"
@@ -72,7 +73,12 @@ NATIVE(native_erts_internal_port_command)
         return A_badopt;
     }
     Port *port = port_lookup(a[0]);
-    if (!port || iolist_size_of(a[1], &size) != IO_OK) {
+    if (!port) {
+        return A_badarg;
+    }
+    if (iolist_size_of(a[1], &size) != IO_OK) {
+        Term label = heap_string(p, (const uint8_t *)port->label, strlen(port->label));
+        exception_log(p, "Bad value on output port '~s'\n\n", heap_list(p, 1, &label, NIL));
         return A_badarg;
     }
     if (port->busy && !force) {

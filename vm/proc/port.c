@@ -275,7 +275,7 @@ Port *port_new(Term owner, const PortDriver *driver, void *data)
     }
     Port *port = vm_calloc(sizeof *port);
     *port = (Port){.owner = owner, .name = NIL, .driver = driver, .data = data, .user_data = NONVALUE,
-                   .binary = true, .in = true, .out = true};
+                   .in = true, .out = true};
     size_t n = strlen(driver->name) + 1;
     port->label = memcpy(vm_alloc(n), driver->name, n);
     port_enter(port);
@@ -350,6 +350,14 @@ void port_terminate(Port *port, Term reason)
     link_break_all(NULL, &port->links, port->id, reason);
     monitor_end_all(&port->monitors, port->id, reason);
     port_free(port);
+}
+
+void port_terminate_quietly(Port *port, Term reason)
+{
+    if (link_port_remove(&port->links, port->owner)) {
+        signal_send(port->owner, signal_new(SIG_UNLINK, port->id, 0));
+    }
+    port_terminate(port, reason);
 }
 
 void port_owner_exit(Term id, Term from, Term reason)

@@ -85,6 +85,8 @@ void port_deliver(Port *port, Term message, HeapFrag *frag);
 void port_set_busy(Port *port, bool busy);
 /* Closes with a reason: owner and links get {'EXIT', Port, Reason} signals; driver->close is called. */
 void port_terminate(Port *port, Term reason);
+/* Closes because the driver says so; the connected process is told otherwise, so its link goes first. */
+void port_terminate_quietly(Port *port, Term reason);
 /* A link of the port broke: `from` ended (the connected process, or another). */
 void port_owner_exit(Term port, Term from, Term reason);
 /* `Port ! Msg` */
