@@ -37,6 +37,10 @@ next() -> next(2000).
 next(T) -> receive M -> M after T -> nothing end.
 all(T) -> receive M -> [M | all(T)] after T -> [] end.
 
+%% The next N messages, and what comes soon after.
+take(0) -> all(5);
+take(N) -> [next() | take(N - 1)].
+
 %% Active data, put together until there are N bytes.
 gather(S, N) -> gather(S, N, []).
 gather(_, N, Acc) when N =< 0 -> iolist_to_binary(lists:reverse(Acc));
@@ -90,11 +94,12 @@ modes() ->
 
 %% Each type: what is sent raw, what arrives, active and passive, binary and list.
 packets() ->
-    Cases = [{raw, <<"abc">>}, {1, <<3, "abc", 0, 2, "de">>}, {2, <<0, 3, "abc", 0, 0>>}, {4, <<0, 0, 0, 1, "a", 0, 0, 0, 2, "bc">>},
-             {asn1, <<16#30, 3, 1, 2, 3, 16#30, 16#81, 1, 7>>}, {sunrm, <<128, 0, 0, 2, "xy", 0, 0, 0, 1, "z">>},
-             {cdr, <<"GIOP", 1, 0, 0, 0, 3:32, "abc">>}, {fcgi, <<1, 1, 0, 1, 0, 3, 2, 0, "abcpp">>}, {line, <<"one\ntwo\r\nthree\n">>},
-             {tpkt, <<3, 0, 0, 7, "abc">>}, {ssl_tls, <<22, 3, 1, 0, 4, "body", 20, 3, 3, 0, 1, 1>>}],
-    [packet_case(Type, Bytes, Mode, Active) || {Type, Bytes} <- Cases, Mode <- [binary, list], Active <- [true, false]],
+    Cases = [{raw, 1, <<"abc">>}, {1, 3, <<3, "abc", 0, 2, "de">>}, {2, 2, <<0, 3, "abc", 0, 0>>},
+             {4, 2, <<0, 0, 0, 1, "a", 0, 0, 0, 2, "bc">>}, {asn1, 2, <<16#30, 3, 1, 2, 3, 16#30, 16#81, 1, 7>>},
+             {sunrm, 2, <<128, 0, 0, 2, "xy", 0, 0, 0, 1, "z">>}, {cdr, 1, <<"GIOP", 1, 0, 0, 0, 3:32, "abc">>},
+             {fcgi, 1, <<1, 1, 0, 1, 0, 3, 2, 0, "abcpp">>}, {line, 3, <<"one\ntwo\r\nthree\n">>},
+             {tpkt, 1, <<3, 0, 0, 7, "abc">>}, {ssl_tls, 2, <<22, 3, 1, 0, 4, "body", 20, 3, 3, 0, 1, 1>>}],
+    [packet_case(Type, N, Bytes, Mode, Active) || {Type, N, Bytes} <- Cases, Mode <- [binary, list], Active <- [true, false]],
     {S, C} = Pair = pair([binary, {packet, 2}, {active, true}, {header, 2}]),
     gen_tcp:send(C, "abcdef"), p(header, next()),
     gen_tcp:send(C, "a"), p(short, next()),
@@ -109,13 +114,13 @@ packets() ->
          close(P1)
      end || T <- [1, 2, 4]].
 
-packet_case(Type, Bytes, Mode, Active) ->
+packet_case(Type, N, Bytes, Mode, Active) ->
     {S, C} = Pair = pair([{packet, Type}, Mode, {active, Active}], [binary]),
     [begin gen_tcp:send(C, <<B>>), timer:sleep(1) end || <<B>> <= binary:part(Bytes, 0, 2)],
     gen_tcp:send(C, binary:part(Bytes, 2, byte_size(Bytes) - 2)),
     p({Type, Mode, Active}, case Active of
                                 true when Type =:= raw -> gather(S, byte_size(Bytes));
-                                true -> all(30);
+                                true -> take(N);
                                 false when Type =:= raw -> gen_tcp:recv(S, byte_size(Bytes), 500);
                                 false -> [gen_tcp:recv(S, 0, 100) || _ <- [1, 2, 3]]
                             end),
@@ -127,7 +132,7 @@ http() ->
     [begin
          {S, C} = Pair = pair([binary, {packet, T}, {active, A}], [binary]),
          gen_tcp:send(C, Text),
-         p({T, A}, case A of true -> all(50); false -> [gen_tcp:recv(S, 0, 100) || _ <- lists:seq(1, 12)] end),
+         p({T, A}, case A of true -> all(150); false -> [gen_tcp:recv(S, 0, 100) || _ <- lists:seq(1, 12)] end),
          close(Pair)
      end || T <- [http, http_bin, httph, httph_bin], A <- [true, false]],
     {S1, C1} = P1 = pair([binary, {packet, http}, {active, false}], [binary]),
