@@ -78,7 +78,7 @@ NATIVE(native_erts_internal_port_command)
     }
     if (iolist_size_of(a[1], &size) != IO_OK) {
         Term label = heap_string(p, (const uint8_t *)port->label, strlen(port->label));
-        exception_log(p, "Bad value on output port '~s'\n\n", heap_list(p, 1, &label, NIL));
+        exception_log(p, A_error, "Bad value on output port '~s'\n\n", heap_list(p, 1, &label, NIL));
         return A_badarg;
     }
     if (port->busy && !force) {

@@ -3,6 +3,7 @@
 #include "vm/term/atom.h"
 #include "vm/net/inet_priv.h"
 #include "vm/term/binary.h"
+#include "vm/trace/trace.h"
 
 enum { PAIR = 3, TRIPLE = 4, QUAD = 5, FIVE = 6, SIX = 7 }; /* words of tuples */
 
@@ -11,11 +12,19 @@ static Term pair(Letter *l, Term a, Term b)
     return letter_tuple(l, 2, (const Term[]){a, b});
 }
 
+static void send_message(const Inet *d, Letter *l, Term to, Term message)
+{
+    if (d->port && trace_port_on(d->port, TRACE_SEND)) {
+        trace_port_says(d->port, to, message);
+    }
+    letter_send(l, to, message);
+}
+
 /* --- answers -------------------------------------------------------------------------------------------------- */
 /* {inet_async, S, Id, Result} */
 static void send_async(const Inet *d, Letter *l, uint16_t id, Term to, Term result)
 {
-    letter_send(l, to, letter_tuple(l, 4, (const Term[]){A_inet_async, d->id, make_small(id), result}));
+    send_message(d, l, to, letter_tuple(l, 4, (const Term[]){A_inet_async, d->id, make_small(id), result}));
 }
 
 void inet_async_answer(Inet *d, uint16_t id, Term to, Term tag, Term value)
@@ -45,7 +54,7 @@ void inet_reply(Inet *d, Term reason)
     if (d->caller != NONVALUE) {
         Letter l = letter_new(TRIPLE + PAIR);
         Term status = reason == NONVALUE ? A_ok : pair(&l, A_error, reason);
-        letter_send(&l, d->caller, letter_tuple(&l, 3, (const Term[]){A_inet_reply, d->id, status}));
+        send_message(d, &l, d->caller, letter_tuple(&l, 3, (const Term[]){A_inet_reply, d->id, status}));
         d->caller = NONVALUE;
     }
 }
@@ -55,7 +64,7 @@ void inet_tell_owner(Inet *d, Term tag, Term value)
     if (d->port) {
         Letter l = letter_new(TRIPLE);
         size_t n = value == NONVALUE ? 2 : 3;
-        letter_send(&l, d->port->owner, letter_tuple(&l, n, (const Term[]){tag, d->id, value}));
+        send_message(d, &l, d->port->owner, letter_tuple(&l, n, (const Term[]){tag, d->id, value}));
     }
 }
 
@@ -65,14 +74,14 @@ void inet_tell_sendfile(Inet *d, Term to, Term error, uint64_t sent)
     Term result = error != NONVALUE ? pair(&l, A_error, error)
                                     : letter_tuple(&l, 3, (const Term[]){A_ok, make_small((int64_t)(sent & UINT32_MAX)),
                                                                          make_small((int64_t)(sent >> 32))});
-    letter_send(&l, to, letter_tuple(&l, 3, (const Term[]){A_sendfile, d->id, result}));
+    send_message(d, &l, to, letter_tuple(&l, 3, (const Term[]){A_sendfile, d->id, result}));
 }
 
 void inet_tell_empty(Inet *d)
 {
     for (size_t i = 0; i < d->subscriber_count; i++) {
         Letter l = letter_new(PAIR);
-        letter_send(&l, d->subscribers[i], pair(&l, A_empty_out_q, d->id));
+        send_message(d, &l, d->subscribers[i], pair(&l, A_empty_out_q, d->id));
     }
     d->subscriber_count = 0;
 }
@@ -121,7 +130,7 @@ void inet_count_active(Inet *d)
 static void send_value(Inet *d, Letter *l, Term tag, Term value)
 {
     if (d->active) {
-        letter_send(l, d->port->owner, letter_tuple(l, 3, (const Term[]){tag, d->id, value}));
+        send_message(d, l, d->port->owner, letter_tuple(l, 3, (const Term[]){tag, d->id, value}));
         inet_count_active(d);
     } else {
         d->op.pending = false;
@@ -162,7 +171,7 @@ static void deliver_ssl(Inet *d, const uint8_t *packet, size_t n)
     const Term e[5] = {A_ssl_tls, d->id, make_small(r.type), version, make_ssl_data(&l, &r)};
     Term record = letter_tuple(&l, 5, e);
     if (d->active) {
-        letter_send(&l, d->port->owner, record);
+        send_message(d, &l, d->port->owner, record);
         inet_count_active(d);
     } else {
         send_value(d, &l, NONVALUE, record);
@@ -200,7 +209,7 @@ void inet_deliver_to_port(Inet *d, const uint8_t *head, size_t head_size, InetDa
     Letter l = letter_new(2 * PAIR + 2 * head_size + (list ? 2 * data.size : data_words(d, data.size)));
     Term value = list ? letter_string(&l, data.at, data.size, NIL) : make_data(d, &l, data);
     value = pair(&l, A_data, letter_string(&l, head, head_size, value));
-    letter_send(&l, d->port->owner, pair(&l, d->id, value));
+    send_message(d, &l, d->port->owner, pair(&l, d->id, value));
     inet_count_active(d);
 }
 
@@ -253,7 +262,7 @@ static void deliver_active(Inet *d, const NetAddress *from, InetData data, const
         e[n++] = list;
     }
     e[n++] = make_data(d, &l, data);
-    letter_send(&l, d->port->owner, letter_tuple(&l, n, e));
+    send_message(d, &l, d->port->owner, letter_tuple(&l, n, e));
     inet_count_active(d);
 }
 
