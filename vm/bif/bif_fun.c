@@ -191,11 +191,12 @@ NATIVE(native_apply_3)
         return NONVALUE;
     }
     NativeFn raiser = applied_raiser(m, f, n);
-    if (raiser) {
+    Export *e = export_put(m, f, (unsigned)n);
+    if (raiser && !e->calls_traced) {
         return raiser(p, a);
     }
     p_fault(p, FAULT_TRAP, NIL);
-    p->trap_export = export_put(m, f, (unsigned)n);
+    p->trap_export = e;
     return NONVALUE;
 }
 

@@ -70,6 +70,7 @@ NATIVE(native_match_spec_test)
     magic_retain(spec);
     MatchRun r;
     match_start(&r, p, match_magic_prog(spec), false);
+    r.dry = true;
     Term v = match_run(&r, a[0]);
     const Term result[4] = {A_ok, v == NONVALUE ? A_false : v, v == NONVALUE ? NIL : flag_list(p, r.flags), NIL};
     Term tuple = heap_tuple(p, 4, result);

@@ -6,6 +6,7 @@
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
 #include "vm/term/map.h"
+#include "vm/trace/seq.h"
 
 enum { MAX_ARITY = 255, SPAWN_COST = 30 };
 enum { MIN_MAX_HEAP_WORDS = 233 };
@@ -207,10 +208,14 @@ NATIVE(native_spawn_system_process)
 }
 
 /* {ReplyTag, Ref, ok | error, Pid | Reason}: the answer to spawn_request, always by message. */
-static void spawn_send_reply(Proc *p, const SpawnRequest *r, Term ref, Term status, Term what)
+static void spawn_send_reply(Proc *p, const SpawnRequest *r, Term ref, Term status, Term what, Term token)
 {
     Term e[] = {r->reply_tag, ref, status, what};
-    msg_send(p, p, heap_tuple(p, 4, e));
+    Signal *s = signal_new_term(SIG_MESSAGE_FROM, p->id, 0, heap_tuple(p, 4, e), 0);
+    if (token != NIL) {
+        seq_trace_attach(s, token);
+    }
+    signal_push(p, s);
 }
 
 NATIVE(native_erts_internal_spawn_request)
@@ -220,8 +225,10 @@ NATIVE(native_erts_internal_spawn_request)
         return A_badarg;
     }
     p_charge(p, SPAWN_COST);
-    Term ref = NONVALUE, pid = NONVALUE, why = A_badopt;
+    Term ref = NONVALUE, pid = NONVALUE, why = A_badopt, reply_token = NIL;
     if (parse_spawn_opts(p, a[3], &r)) {
+        SeqSpawn sequence = {.options = a[3], .reply_tag = r.reply_tag, .reply_token = &reply_token};
+        r.opts.sequence = r.reply_ok ? &sequence : NULL;
         why = A_system_limit;
         pid = list_length(a[2]) > MAX_ARITY ? NONVALUE : proc_spawn_mfa(p, a[0], a[1], a[2], &r.opts, &ref);
     }
@@ -229,7 +236,7 @@ NATIVE(native_erts_internal_spawn_request)
         ref = heap_new_ref(p);
     }
     if (pid == NONVALUE ? r.reply_error : r.reply_ok) {
-        spawn_send_reply(p, &r, ref, pid == NONVALUE ? A_error : A_ok, pid == NONVALUE ? why : pid);
+        spawn_send_reply(p, &r, ref, pid == NONVALUE ? A_error : A_ok, pid == NONVALUE ? why : pid, reply_token);
     }
     return ref;
 }
@@ -252,7 +259,7 @@ NATIVE(native_erts_internal_dist_spawn_request)
     Term why = parse_spawn_opts(p, a[2], &r) ? A_noconnection : A_badopt;
     Term ref = heap_new_ref(p);
     if (r.reply_error) {
-        spawn_send_reply(p, &r, ref, A_error, why);
+        spawn_send_reply(p, &r, ref, A_error, why, NIL);
     }
     return r.is_request ? ref : heap_tuple2(p, ref, make_boolean(r.opts.monitor));
 }

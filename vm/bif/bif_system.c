@@ -245,13 +245,27 @@ static Term info_monotonic_source(Proc *p)
 static Term info_system_source(Proc *p) { return clock_source(p, A_CLOCK_REALTIME, plat_wall_ns(), false); }
 
 /* --- what there is ---------------------------------------------------------------------------------------------------- */
+/* False: a helper of natives, which the loaded module does not know of. */
+static bool module_shows(const Module *m, Term f, unsigned arity)
+{
+    const Instance *in = m ? m->current : NULL;
+    for (size_t i = 0; in && i < in->function_count; i++) {
+        if (in->functions[i].name == f && in->functions[i].arity == arity) {
+            return true;
+        }
+    }
+    return !in;
+}
+
 static Term info_snifs(Proc *p)
 {
     Term list = NIL;
     const NativeRow *row;
     for (size_t i = 0; (row = native_at(i)) != NULL; i++) {
-        Term mfa = heap_tuple3(p, atom_put_cstr(row->module), atom_put_cstr(row->function), make_small(row->arity));
-        list = heap_cons_on(p, mfa, list);
+        Term m = atom_put_cstr(row->module), f = atom_put_cstr(row->function);
+        if (*row->module != '$' && module_shows(module_find(m), f, row->arity)) {
+            list = heap_cons_on(p, heap_tuple3(p, m, f, make_small(row->arity)), list);
+        }
     }
     p_charge(p, 100);
     return list;

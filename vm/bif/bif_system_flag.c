@@ -188,15 +188,15 @@ static Term monitor_term(Proc *p)
 static bool monitor_parse_pair(SystemMonitor *m, Term option)
 {
     int64_t n;
-    if (!is_tuple_arity(option, 2) || !number_in(tuple_elements(option)[1], 0, INT32_MAX, &n)) {
+    if (!is_tuple_arity(option, 2) || !number_in(tuple_elements(option)[1], 0, UINT32_MAX, &n)) {
         return false;
     }
     switch (tuple_elements(option)[0]) {
     case A_long_gc:
-        m->long_gc_ns = n * NS_PER_MS;
+        m->long_gc_ns = (n ? n : 1) * NS_PER_MS;
         return true;
     case A_long_schedule:
-        m->long_schedule_ns = n * NS_PER_MS;
+        m->long_schedule_ns = (n ? n : 1) * NS_PER_MS;
         return true;
     case A_large_heap:
         m->large_heap_words = n > MIN_LARGE_HEAP ? (size_t)n : MIN_LARGE_HEAP;

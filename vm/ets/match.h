@@ -32,6 +32,7 @@ enum { MATCH_RETURN_TRACE = 1, MATCH_EXCEPTION_TRACE = 2 };
 typedef struct MatchRun {
     Proc *p;
     const MatchProg *prog;
+    bool dry;        /* a test: actions do nothing */
     bool copy;       /* subjects lie outside of p's heap: what the result takes from them is copied */
     unsigned flags;  /* MATCH_ of the last subject that matched */
     Term message;    /* trace: the argument of the last {message, _}; else true */
@@ -45,16 +46,16 @@ void match_end(MatchRun *r);
 Term match_run(MatchRun *r, Term subject);
 
 /* Side effects that tracing performs, for bodies that ask for them: filled in by tracing at boot. Each gets its arguments,
- * and returns the action's value or NONVALUE (its value is then 'EXIT'). An action not there yields 'EXIT'. */
+ * and returns the action's value or NONVALUE (its value is then 'EXIT'). dry: a test, nothing may change. An action not there yields 'EXIT'. */
 typedef struct MatchActions {
-    Term (*trace)(Proc *p, unsigned n, const Term *args);         /* 2: disable, enable; 3: pid, disable, enable */
-    Term (*enable_trace)(Proc *p, unsigned n, const Term *args);  /* 1: flag; 2: pid, flag */
-    Term (*disable_trace)(Proc *p, unsigned n, const Term *args);
-    Term (*silent)(Proc *p, unsigned n, const Term *args);        /* 1 */
-    Term (*set_seq_token)(Proc *p, unsigned n, const Term *args); /* 2 */
-    Term (*process_dump)(Proc *p, unsigned n, const Term *args);  /* 0 */
-    Term (*caller)(Proc *p, unsigned n, const Term *args);        /* 0 */
-    Term (*caller_line)(Proc *p, unsigned n, const Term *args);   /* 0 */
+    Term (*trace)(Proc *p, unsigned n, const Term *args, bool dry);         /* 2: disable, enable; 3: pid, disable, enable */
+    Term (*enable_trace)(Proc *p, unsigned n, const Term *args, bool dry);  /* 1: flag; 2: pid, flag */
+    Term (*disable_trace)(Proc *p, unsigned n, const Term *args, bool dry);
+    Term (*silent)(Proc *p, unsigned n, const Term *args, bool dry);        /* 1 */
+    Term (*set_seq_token)(Proc *p, unsigned n, const Term *args, bool dry); /* 2 */
+    Term (*process_dump)(Proc *p, unsigned n, const Term *args, bool dry);  /* 0 */
+    Term (*caller)(Proc *p, unsigned n, const Term *args, bool dry);        /* 0 */
+    Term (*caller_line)(Proc *p, unsigned n, const Term *args, bool dry);   /* 0 */
 } MatchActions;
 extern MatchActions match_actions;
 /* erlang:system_flag(trace_control_word, _): atomic. */

@@ -22,6 +22,7 @@ void match_start(MatchRun *r, Proc *p, const MatchProg *prog, bool copy)
     r->p = p;
     r->prog = prog;
     r->copy = copy;
+    r->dry = false;
     r->flags = 0;
     r->message = A_true;
     size_t need = prog->slot_count + prog->stack_max + 1;
@@ -166,25 +167,25 @@ static void display(Term t)
     vm_free(text);
 }
 
-static Term control_word_set(Proc *p, Term t)
+static Term control_word_set(Term t, bool dry)
 {
     uint64_t v;
     if (!is_integer(t) || !integer_to_uint64(t, &v) || v > UINT32_MAX) {
         return NONVALUE;
     }
-    (void)p;
-    return make_small(__atomic_exchange_n(&match_trace_control_word, (uint32_t)v, __ATOMIC_RELAXED));
+    uint32_t old = __atomic_load_n(&match_trace_control_word, __ATOMIC_RELAXED);
+    return make_small(dry ? old : __atomic_exchange_n(&match_trace_control_word, (uint32_t)v, __ATOMIC_RELAXED));
 }
 
 static Term run_action(MatchRun *r, MatchAction action, unsigned n, const Term *args)
 {
     const MatchActions *m = &match_actions;
-    Term (*fn)(Proc *, unsigned, const Term *) = NULL;
+    Term (*fn)(Proc *, unsigned, const Term *, bool) = NULL;
     switch (action) {
     case ACTION_GET_TCW:
         return make_small(__atomic_load_n(&match_trace_control_word, __ATOMIC_RELAXED));
     case ACTION_SET_TCW:
-        return control_word_set(r->p, args[0]);
+        return control_word_set(args[0], r->dry);
     case ACTION_TRACE:
         fn = m->trace;
         break;
@@ -210,7 +211,7 @@ static Term run_action(MatchRun *r, MatchAction action, unsigned n, const Term *
         fn = m->caller_line;
         break;
     }
-    return fn ? fn(r->p, n, args) : NONVALUE;
+    return fn ? fn(r->p, n, args, r->dry) : NONVALUE;
 }
 
 /* Arguments lie last to first. */

@@ -76,6 +76,9 @@ typedef OpResult (*OpFn)(const Word *ip, Proc *p, Term *x, Term *E, Term *hp, in
 #endif
 #define OP_SLOW(name) static __attribute__((noinline)) OpResult name(OP_PARAMS)
 
+/* Leaves a frame for the calling function, then goes where the native that trapped wants to (op_trace.c). */
+OpResult op_trap_traced(OP_PARAMS);
+
 /* Operand i (1-based) as: immediate word, x or y register (index already scaled to words), code address, any source, any
  * destination. A source word is a constant term, or (low two bits 00) a register: index << 3 | is_y << 2. */
 #define ARG(i) (ip[i])

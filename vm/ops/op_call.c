@@ -131,6 +131,13 @@ NOINLINE void native_wait(Proc *p, const Term *x, const Word *again, const Expor
         RAISE();                                                   \
     }
 
+/* error, exit, throw applied last, while traced: whoever applies them is to be found on the stack. */
+static inline bool applies_traced_raiser(const Proc *p)
+{
+    const Export *e = p->trap_export;
+    return e && e->calls_traced && apply_only_raises(export_module(e), export_function(e), export_arity(e));
+}
+
 OP(call_native)
 {
     NATIVE_CALL();
@@ -176,6 +183,9 @@ OP(call_ext_native_only)
         GOTO((const Word *)E[0]);
     }
     NATIVE_UNLESS_TRAP();
+    if (UNLIKELY(applies_traced_raiser(p))) {
+        OP_TAIL(op_trap_traced);
+    }
     ENTER(native_trap_target(p));
 }
 OP(call_ext_native_last)
@@ -188,6 +198,9 @@ OP(call_ext_native_last)
     }
     NATIVE_UNLESS_TRAP();
     E += ARG(3) + 1;
+    if (UNLIKELY(applies_traced_raiser(p))) {
+        OP_TAIL(op_trap_traced);
+    }
     ENTER(native_trap_target(p));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where traced code leaves the ordinary path: breakpoints, calls of traced natives, and the frames that watch returns. */
 #include "vm/load/code.h"
+#include "vm/ops/call.h"
 #include "vm/ops/op.h"
 #include "vm/trace/call.h"
 
@@ -61,6 +62,12 @@ OP(traced_native_last)
     E += ARG(3) + 1;
     TAIL_FRAME();
     GOTO(native_entry(ARG(2)));
+}
+OpResult op_trap_traced(OP_PARAMS)
+{
+    TAIL_FRAME(); /* of the words that heap_alloc leaves; the breakpoint there makes room again */
+    p->fault_class = FAULT_NONE;
+    GOTO(p->trap_export->addr);
 }
 OP(traced_tail_return)
 {

@@ -343,7 +343,9 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip)
     Term *frame = p->stack_end;
     const Word *handler = find_handler(p, &frame);
     if (p->flags & PF_TRACE_FRAMES) {
-        call_trace_unwind(p, frame, class_atom(class), value);
+        bool uncaught = !handler && class == FAULT_THROW;
+        call_trace_unwind(p, frame, uncaught ? A_error : class_atom(class),
+                          uncaught ? heap_tuple2(p, A_nocatch, value) : value);
     }
     if (!handler) {
         return end_process(p, class, value, raw);

@@ -43,7 +43,7 @@ static __attribute__((noinline)) Signal *signal_from(Proc *from, SignalKind kind
     s->head.token = NIL;
     if (from->seq_token != NIL) {
         seq_trace_sent(from, to, message);
-        seq_trace_attach(from, s);
+        seq_trace_attach(s, from->seq_token);
     }
     return s;
 }
@@ -80,7 +80,8 @@ static void msg_send_alias(Proc *p, const Ref *alias, Term message)
 {
     Proc *to = proc_lookup(alias->u.pid);
     if (to) {
-        signal_push(to, signal_from(p, SIG_ALIAS_MESSAGE, ref_id(make_boxed((const Term *)alias)), to->id, message));
+        signal_push(to, signal_from(p, SIG_ALIAS_MESSAGE, ref_id(make_boxed((const Term *)alias)),
+                                    make_boxed((const Term *)alias), message));
     }
 }
 

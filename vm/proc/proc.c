@@ -209,12 +209,14 @@ static void proc_set_call(Proc *p, const Export *e, Term args, Term group_leader
 }
 
 /* A sequential trace shows a spawn as a request and its answer. */
-static void spawn_pass_token(Proc *parent, Proc *p, const Export *e, Term args, const SpawnOpts *o)
+static void spawn_pass_token(Proc *parent, Proc *p, const Export *e, Term args, const SpawnOpts *o, Term *ref)
 {
-    Term options = o->monitor ? heap_cons_on(parent, A_monitor, NIL) : NIL;
-    options = o->link ? heap_cons_on(parent, A_link, options) : options;
+    SeqSpawn plain = {.reply_tag = A_spawn_reply, .options = o->monitor ? heap_cons_on(parent, A_monitor, NIL) : NIL};
+    plain.options = o->link ? heap_cons_on(parent, A_link, plain.options) : plain.options;
+    SeqSpawn *spawn = o->sequence ? o->sequence : &plain;
+    *ref = spawn->ref = o->monitor ? *ref : heap_new_ref(parent);
     Term mfa = heap_tuple3(parent, export_module(e), export_function(e), make_small(export_arity(e)));
-    seq_trace_spawned(parent, p, mfa, options, heap_copy(parent, args));
+    seq_trace_spawned(parent, p, spawn, mfa, heap_copy(parent, args));
 }
 
 static Term proc_spawn(Proc *parent, const Export *e, Term args, const SpawnOpts *o, Term *monitor_ref)
@@ -241,7 +243,7 @@ static Term proc_spawn(Proc *parent, const Export *e, Term args, const SpawnOpts
         trace_spawned(parent, p, export_module(e), export_function(e), args, o->link);
     }
     if (parent && parent->seq_token != NIL) {
-        spawn_pass_token(parent, p, e, args, o);
+        spawn_pass_token(parent, p, e, args, o, monitor_ref);
     }
     proc_table_publish(p);
     sched_ready(p);

@@ -201,6 +201,7 @@ typedef struct SpawnOpts {
     size_t min_heap_words, min_bin_vheap_words, max_heap_words;
     unsigned max_heap_flags, fullsweep_after;
     bool off_heap_messages, system;
+    struct SeqSpawn *sequence; /* trace/seq.h: of a spawn_request by a process with a token; else NULL */
 } SpawnOpts;
 void spawn_opts_default(SpawnOpts *o, const Proc *parent);
 /* Starts M:F(Args...) or a fun; args is a proper list of terms on the parent's heap (copied). parent may be NULL (boot).

@@ -146,7 +146,8 @@ static void signal_handle_exit(Proc *p, Signal *s)
         signal_free(s);
         return;
     }
-    if (linked && trace_on(p, TRACE_PROCS)) {
+    bool survives = (p->flags & PF_TRAP_EXIT) || reason == A_normal;
+    if (linked && survives && trace_on(p, TRACE_PROCS)) {
         trace_proc_event1(p, A_getting_unlinked, s->from);
     }
     if (!linked && reason == A_kill) {
@@ -172,7 +173,7 @@ static void exit_attach_token(Proc *sender, Signal *s, Term to)
     if (sender->seq_token != NIL) {
         Term message[4] = {MAKE_HEADER(3, SUB_TUPLE), A_EXIT, sender->id, s->head.term};
         seq_trace_sent(sender, to, make_boxed(message));
-        seq_trace_attach(sender, s);
+        seq_trace_attach(s, sender->seq_token);
     }
 }
 

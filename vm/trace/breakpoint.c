@@ -328,6 +328,12 @@ Breakpoint *breakpoint_of(Term m, Term f, unsigned arity, bool *exists)
 }
 
 /* --- calls of natives ------------------------------------------------------------------------------------------- */
+/* apply/2,3 in code are no calls, as in OTP: what they apply is. */
+static bool is_apply(const Export *e)
+{
+    return export_module(e) == A_erlang && export_function(e) == A_apply;
+}
+
 /* The instruction that a call of a native should be, given the one it is; 0: it is no such call. */
 static Word call_wanted(const Instance *in, const Word *ip, Word fn)
 {
@@ -336,8 +342,9 @@ static Word call_wanted(const Instance *in, const Word *ip, Word fn)
     for (unsigned i = 0; i < 4; i++) {
         if (fn == (Word)(uintptr_t)plain[i] || fn == (Word)(uintptr_t)traced[i]) {
             const Export *e = (const Export *)(uintptr_t)ip[2];
+            bool on = e->calls_traced && !is_apply(e);
             unsigned k = i == 0 && !code_has_frame(in, ip) ? 3 : i;
-            return (Word)(uintptr_t)(e->calls_traced ? traced[k] : plain[k]);
+            return (Word)(uintptr_t)(on ? traced[k] : plain[k]);
         }
     }
     return 0;

@@ -134,8 +134,7 @@ static void call_own(Proc *p, const Word *ip, Term args, Magic *spec, bool local
 {
     unsigned asked;
     Term tracer = p->tracer; /* the specification may take it away: this call is told all the same */
-    if (!trace_tracer_alive(tracer)) {
-        trace_switch_proc(p, NIL, false, TRACE_ALL);
+    if (!trace_proc_has_tracer(p)) {
         return;
     }
     Term said = spec_run(p, spec, args, &asked);
@@ -154,7 +153,7 @@ static void call_own(Proc *p, const Word *ip, Term args, Magic *spec, bool local
 static void call_meta(Proc *p, const Word *ip, Term args, Magic *spec, Term tracer, Pushes *f)
 {
     unsigned asked;
-    if (!trace_tracer_alive(tracer) || tracer == p->id) {
+    if (tracer == p->id) {
         return;
     }
     Term said = spec_run(p, spec, args, &asked);
@@ -167,7 +166,7 @@ static void call_meta(Proc *p, const Word *ip, Term args, Magic *spec, Term trac
     push_return(f, asked, tracer);
 }
 
-static void call_look(Proc *p, const Term *x, const Word *ip, const Breakpoint *b, Pushes *f)
+static void call_look(Proc *p, const Term *x, const Word *ip, Breakpoint *b, Pushes *f)
 {
     Term cells[2 * 255];
     bool own = (b->kinds & BREAK_CALL) && trace_on(p, TRACE_CALL), local = b->kinds & BREAK_LOCAL;
@@ -179,7 +178,9 @@ static void call_look(Proc *p, const Term *x, const Word *ip, const Breakpoint *
     if (own) {
         call_own(p, ip, args, b->spec, local, f);
     }
-    if (meta) {
+    if (meta && !trace_tracer_alive(b->meta_tracer)) {
+        __atomic_store_n(&b->meta_tracer, NIL, __ATOMIC_RELAXED); /* trace_info shows it from now on */
+    } else if (meta) {
         call_meta(p, ip, args, b->meta_spec, b->meta_tracer, f);
     }
 }
@@ -291,7 +292,7 @@ Word call_trace_enter(Proc *p, Term *x, const Word *ip)
     if (b->kinds & BREAK_COUNTING) {
         __atomic_fetch_add(&b->count, 1, __ATOMIC_RELAXED);
     }
-    if ((b->kinds & BREAK_TIMING) && trace_on(p, TRACE_CALL)) {
+    if ((b->kinds & BREAK_TIMING) && trace_on(p, TRACE_CALL) && trace_proc_has_tracer(p)) {
         times_lock();
         time_enter(p, b, &f);
         times_unlock();

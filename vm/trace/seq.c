@@ -115,29 +115,30 @@ void seq_trace_taken(Proc *p, const Message *m)
     }
 }
 
-void seq_trace_attach(const Proc *p, Signal *s)
+void seq_trace_attach(Signal *s, Term token)
 {
-    size_t words = term_size(p->seq_token);
-    Term *hp = signal_room(s, words);
-    s->head.token = term_copy(p->seq_token, &hp, &s->head.frag->off_heap);
+    Term *hp = signal_room(s, term_size(token));
+    s->head.token = term_copy(token, &hp, &s->head.frag->off_heap);
 }
 
-void seq_trace_spawned(Proc *parent, Proc *child, Term mfa, Term options, Term args)
+void seq_trace_spawned(Proc *parent, Proc *child, const SeqSpawn *spawn, Term mfa, Term args)
 {
-    if (!has_token(parent)) {
-        return;
-    }
-    Term ref = heap_new_ref(parent);
-    const Term ask[] = {A_spawn_request, ref, parent->id, parent->group_leader, mfa, options, A_spawn_reply, args};
+    const Term ask[] = {A_spawn_request, spawn->ref, parent->id, parent->group_leader, mfa, spawn->options,
+                        spawn->reply_tag, args};
     Term request = heap_tuple(parent, 8, ask);
     seq_trace_sent(parent, child->id, request);
     child->seq_token = heap_copy(child, parent->seq_token);
     clocks_join(child);
     tell(child->seq_token, SEQ_RECEIVE, A_receive, child->id, request);
-    const Term say[] = {A_spawn_reply, ref, A_ok, child->id};
+    const Term say[] = {spawn->reply_tag, spawn->ref, A_ok, child->id};
     Term reply = heap_tuple(parent, 4, say);
     seq_trace_sent(child, parent->id, reply);
-    parent->seq_token = heap_copy(parent, child->seq_token);
+    Term token = heap_copy(parent, child->seq_token);
+    if (spawn->reply_token) {
+        *spawn->reply_token = token; /* the reply is a message: it will be taken like any other */
+        return;
+    }
+    parent->seq_token = token;
     clocks_join(parent);
     tell(parent->seq_token, SEQ_RECEIVE, A_receive, parent->id, reply);
 }
@@ -196,7 +197,7 @@ static Term set_serial(Proc *p, Term value, Term t[TOKEN_ARITY])
         !integer_to_uint64(tuple_elements(value)[0], &last) || !integer_to_uint64(tuple_elements(value)[1], &serial)) {
         return NONVALUE;
     }
-    Term old = has_token(p) ? heap_tuple2(p, t[T_LAST], t[T_SERIAL]) : NIL;
+    Term old = heap_tuple2(p, t[T_LAST], t[T_SERIAL]);
     p->seq_clock = serial;
     p->seq_last = last;
     t[T_SERIAL] = heap_uint64(p, serial);
@@ -221,7 +222,7 @@ Term seq_trace_set(Proc *p, Term item, Term value, bool quiet)
     if (flag) {
         old = set_flag(p, flag, value, t);
     } else if (item == A_label) {
-        old = has_token(p) ? t[T_LABEL] : NIL;
+        old = t[T_LABEL];
         t[T_LABEL] = quiet ? heap_copy(p, value) : value;
     } else if (item == A_serial) {
         old = set_serial(p, value, t);

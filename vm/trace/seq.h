@@ -23,8 +23,12 @@ bool seq_trace_print(Proc *p, Term info);
 /* p takes m out of its queue. */
 void seq_trace_taken(Proc *p, const Message *m);
 /* The child of a process with a token: it inherits it, as if asked by a message and answering with one. */
-void seq_trace_spawned(Proc *parent, Proc *child, Term mfa, Term options, Term args);
-/* A copy of p's token in the signal: for messages and exits. */
-void seq_trace_attach(const Proc *p, Signal *s);
+typedef struct SeqSpawn {
+    Term ref, options, reply_tag;
+    Term *reply_token; /* not NULL: the answer will really come as a message, with this token */
+} SeqSpawn;
+void seq_trace_spawned(Proc *parent, Proc *child, const SeqSpawn *spawn, Term mfa, Term args);
+/* A copy of the token in the signal: for messages and exits. */
+void seq_trace_attach(Signal *s, Term token);
 /* system_flag(reset_seq_trace, true): no process and no queue holds a token any more. */
 void seq_trace_reset_all(void);

@@ -195,8 +195,7 @@ void trace_send_event(const TraceEvent *e)
     trace_tell(e->tracer, put_tuple(tuple, n - 1));
 }
 
-/* Whoever traced p is gone: nothing is traced any more. */
-static bool proc_has_tracer(Proc *p)
+bool trace_proc_has_tracer(Proc *p)
 {
     if (trace_tracer_alive(p->tracer)) {
         return true;
@@ -207,7 +206,7 @@ static bool proc_has_tracer(Proc *p)
 
 static void event_of(Proc *p, Term tag, unsigned n, const Term *data, Term extra)
 {
-    if (proc_has_tracer(p)) {
+    if (trace_proc_has_tracer(p)) {
         TraceEvent e = {.tracee = p->id, .tracer = p->tracer, .flags = p->trace_flags, .tag = tag, .n = n, .extra = extra};
         memcpy(e.data, data, n * sizeof *data);
         trace_send_event(&e);
@@ -251,7 +250,7 @@ static bool event_matches(Proc *p, Magic *spec, unsigned n, const Term *args, Te
     Term said = match_run(&run, list);
     match_end(&run);
     magic_release(spec);
-    if (said == NONVALUE || said == A_false) {
+    if (said == NONVALUE || said == A_false || (p->trace_flags & TRACE_SILENT)) {
         return false;
     }
     *extra = said == A_true ? NONVALUE : said;
@@ -333,7 +332,7 @@ void trace_follow_link(Proc *p, Term peer)
 static void change_now(Proc *p, Signal *s, bool dead)
 {
     uint32_t flags = (p->trace_flags & ~(uint32_t)(s->id >> 32)) | (uint32_t)s->id;
-    bool other = p->trace_flags && p->tracer != s->head.term && trace_tracer_alive(p->tracer);
+    bool other = s->head.term != NIL && p->trace_flags && p->tracer != s->head.term && trace_tracer_alive(p->tracer);
     if (!dead && !other) {
         p->tracer = flags ? s->head.term : NIL;
         __atomic_store_n(&p->trace_flags, flags, __ATOMIC_RELEASE);

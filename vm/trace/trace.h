@@ -56,6 +56,8 @@ uint32_t trace_flag_of(Term name);
 Term trace_flag_list(Proc *p, uint32_t flags);
 /* True while `tracer` (pid or port) is there to be told. */
 bool trace_tracer_alive(Term tracer);
+/* Likewise of p's tracer; when that is gone, nothing of p is traced any more. */
+bool trace_proc_has_tracer(Proc *p);
 /* Switches flags of a tracee. tracer NIL: keep the one there is. False: somebody else traces it already. */
 bool trace_switch(Term *tracer_place, uint32_t *flags_place, Term tracer, bool on, uint32_t flags);
 bool trace_switch_proc(Proc *p, Term tracer, bool on, uint32_t flags);
