@@ -59,7 +59,7 @@ micros(Native) ->
     lists:flatten(io_lib:format("~.1f us", [Nanos / 1000])).
 
 -spec on_metal() -> boolean().
-on_metal() -> element(1, os:type()) =:= loom.
+on_metal() -> os:type() =:= {unix, loom}.
 
 %% @doc Runs F without the reports that the logger would print in the middle of the transcript: what is killed here is
 %% killed on purpose.
