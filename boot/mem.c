@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory functions that the compiler may call, and those of lib/cstd.h that lib/ uses: there is no C library here. */
+/* The memory functions that the compiler may call, and those of lib/cstd.h that lib/ uses: there is no C library here.
+ * */
 #include "lib/cstd.h"
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)

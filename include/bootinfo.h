@@ -27,7 +27,7 @@ enum { /* BootInfo.flags */
 
 enum { /* BootMemory.type */
     BOOT_RAM = 1,      /* free for the kernel */
-    BOOT_LOADER = 2,   /* holds loader data, kernel and bundle; free (but for those two) once the kernel has its own tables */
+    BOOT_LOADER = 2,   /* loader data, kernel and bundle; but for those two free once the kernel has its own tables */
     BOOT_ACPI = 3,     /* tables: keep until read */
     BOOT_RESERVED = 4, /* never touch */
 };

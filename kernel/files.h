@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of the boot bundle. The nucleus has verified all of them; any other loader has verified none, and then each is compared with
- * its hash before its first use, because hashing the whole bundle takes longer than all else that the kernel does.
+ * Files of the boot bundle. The nucleus has verified all of them; any other loader has verified none, and then each is
+ * compared with its hash before its first use, because hashing the whole bundle takes longer than all else that the
+ * kernel does.
  */
 #pragma once
 
@@ -10,7 +11,8 @@
 
 /* Opens the bundle: checks its index. Stops the machine with one line if that is damaged. Needs the heap. */
 void files_init(const BootInfo *info);
-/* Names, sizes and hashes; NULL when the machine was started without a bundle. The bytes of a file are to be had from files_get. */
+/* Names, sizes and hashes; NULL when the machine was started without a bundle. The bytes of a file are to be had from
+ * files_get. */
 const Bundle *files_bundle(void);
 /* True if the file's content is as its hash says; then *file is it. False: damaged, which the log says once. */
 bool files_get(uint32_t index, BundleFile *file);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's log: to the serial line, to the screen while the kernel owns it, and into a ring that keeps the last 16 KiB.
+ * The kernel's log: to the serial line, to the screen while the kernel owns it, and into a ring that keeps the last 16
+ * KiB.
  */
 #pragma once
 
@@ -8,7 +9,8 @@
 
 enum { LOG_RING_BYTES = 16384 };
 
-/* One line "[    3.1 ms] text": milliseconds since the loader handed over. The first few lines wait for the clock to be stamped. */
+/* One line "[    3.1 ms] text": milliseconds since the loader handed over. The first few lines wait for the clock to be
+ * stamped. */
 void klog(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Text as it is. */
 void klog_raw(const char *format, ...) __attribute__((format(printf, 1, 2)));

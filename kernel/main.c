@@ -114,7 +114,8 @@ _Noreturn void kernel_main(uint64_t info_phys)
     gdt_init();                          /* own segments and interrupt stacks */
     trap_init();                         /* from here on a fault is reported */
     take_boot_info(info_phys);           /* copies all that the loader gave */
-    klog("kernel: Loom 0.1.0, started by %s", (kernel.info.flags & BOOT_FROM_UEFI) != 0 ? "the nucleus" : "a PVH loader");
+    klog("kernel: Loom 0.1.0, started by %s",
+         (kernel.info.flags & BOOT_FROM_UEFI) != 0 ? "the nucleus" : "a PVH loader");
     phys_init(&kernel.info);             /* where RAM is */
     paging_init(&kernel.info);           /* own tables: W^X, direct map */
     phys_start();                        /* page allocator; with it the heap works */

@@ -15,7 +15,8 @@ typedef struct VmFile {
 typedef struct VmConfig {
     const VmFile *preloaded; /* the modules of erts/ebin: erl_prim_loader, init, prim_file, ... */
     size_t preloaded_count;
-    /* Arguments for init as `erl` hands them to the emulator's init:boot/1: "-root", DIR, "-progname", "erl", "--", "-home", ... */
+    /* Arguments for init as `erl` hands them to the emulator's init:boot/1: "-root", DIR, "-progname", "erl", "--",
+     * "-home", ... */
     const char *const *boot_args;
     size_t boot_arg_count;
     const char *const *env; /* "NAME=value", ends with NULL; the machine copies it */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See acpi.h. Tables come from firmware: lengths are checked before use, and a table whose checksum is wrong is left out.
+ * See acpi.h. Tables come from firmware: lengths are checked before use, and a table whose checksum is wrong is left
+ * out.
  */
 #include "kernel/acpi/acpi.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the kernel takes from ACPI's static tables: processors, interrupt controllers, timers, PCI's configuration window, and how
- * to switch off. No AML is interpreted; the sleep type for S5 is found by its name in the DSDT.
+ * What the kernel takes from ACPI's static tables: processors, interrupt controllers, timers, PCI's configuration
+ * window, and how to switch off. No AML is interpreted; the sleep type for S5 is found by its name in the DSDT.
  */
 #pragma once
 

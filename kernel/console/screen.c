@@ -64,7 +64,8 @@ static uint32_t pixel_of(uint32_t rgb)
 
 static int64_t clamp(int64_t v, int64_t limit) { return v < 0 ? 0 : v > limit ? limit : v; }
 
-/* The pixels of [x, right) x [y, bottom) were drawn over: whole cells are blank now if it was a fill, others need redrawing. */
+/* The pixels of [x, right) x [y, bottom) were drawn over: whole cells are blank now if it was a fill, others need
+ * redrawing. */
 static void touch_cells(int64_t x, int64_t y, int64_t right, int64_t bottom, bool filled, uint32_t rgb)
 {
     for (int64_t row = y / FONT_HEIGHT; row * FONT_HEIGHT < bottom && row < screen.rows; row++) {
@@ -197,8 +198,8 @@ void screen_write(const char *text, size_t n)
             if (screen.column >= screen.text.columns) {
                 new_line();
             }
-            screen_char(screen.text.column + screen.column++, screen.text.row + screen.row, c < 0x7f ? c : '?', screen.ink,
-                        GROUND);
+            screen_char(screen.text.column + screen.column++, screen.text.row + screen.row, c < 0x7f ? c : '?',
+                        screen.ink, GROUND);
         }
     }
 }
@@ -209,8 +210,8 @@ static uint32_t darker(uint32_t rgb, unsigned percent)
     return ((rgb >> 16 & 255) * keep / 100) << 16 | ((rgb >> 8 & 255) * keep / 100) << 8 | (rgb & 255) * keep / 100;
 }
 
-/* A thread is round: bright along its middle, and dark where it dips under the next one. `across` and `along` count within
- * the crossing. */
+/* A thread is round: bright along its middle, and dark where it dips under the next one. `across` and `along` count
+ * within the crossing. */
 static uint32_t thread_colour(uint32_t rgb, unsigned across, unsigned along, bool on_top)
 {
     unsigned off = across < THREAD / 2 ? THREAD / 2 - 1 - across : across - THREAD / 2;
@@ -224,7 +225,8 @@ static uint32_t thread_colour(uint32_t rgb, unsigned across, unsigned along, boo
 
 static bool in_thread(unsigned across) { return across >= THREAD_EDGE && across < THREAD - THREAD_EDGE; }
 
-/* Warp threads run down, weft threads run across, and take turns lying on top: the weave that gives the system its name. */
+/* Warp threads run down, weft threads run across, and take turns lying on top: the weave that gives the system its
+ * name. */
 static uint32_t weave_colour(unsigned x, unsigned y)
 {
     unsigned column = x % THREAD, row = y % THREAD;
@@ -256,7 +258,8 @@ static void draw_title(unsigned height)
     unsigned plate = (count * cell / THREAD + 4) / 2 * 2 * THREAD; /* whole threads, so that none is cut along */
     unsigned left = (screen.width - plate) / 2 / THREAD * THREAD;
     unsigned x = left + (plate - count * cell) / 2;
-    unsigned y = (height - FONT_HEIGHT * TITLE_SCALE) / 2 + TITLE_SCALE; /* capitals stand in the upper part of their cells */
+    /* Capitals stand in the upper part of their cells. */
+    unsigned y = (height - FONT_HEIGHT * TITLE_SCALE) / 2 + TITLE_SCALE;
     screen_fill(left, THREAD, plate, height - 2 * THREAD, GROUND);
     for (unsigned i = 0; i < count; i++, x += cell) {
         uint8_t rows[FONT_HEIGHT];

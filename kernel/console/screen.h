@@ -8,7 +8,8 @@
 #include "include/bootinfo.h"
 #include "lib/cstd.h"
 
-/* Maps it, draws the splash (a woven band with the name and version), and from then on shows the log below. Needs the heap. */
+/* Maps it, draws the splash (a woven band with the name and version), and from then on shows the log below. Needs the
+ * heap. */
 void screen_init(const BootFrameBuffer *fb);
 bool screen_exists(void);
 
@@ -25,7 +26,8 @@ void screen_write(const char *text, size_t n);
 void screen_set_owned(bool owned);
 /* A panic: the log has the screen, brightly. */
 void screen_take_back(void);
-/* Where text goes on, counted within screen_text(): it outlives whoever draws, so that the next one does not start over. */
+/* Where text goes on, counted within screen_text(): it outlives whoever draws, so that the next one does not start
+ * over. */
 void screen_cursor(unsigned *column, unsigned *row);
 void screen_set_cursor(unsigned column, unsigned row);
 

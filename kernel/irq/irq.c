@@ -119,7 +119,7 @@ bool irq_is_level(unsigned vector) { return irqs.lines[vector].level; }
 void irq_detach(unsigned vector)
 {
     set_masked(vector, true);
-    irqs.lines[vector].kind = LINE_UNUSED; /* `pending` stays: the vector is free again when its record has left the ring */
+    irqs.lines[vector].kind = LINE_UNUSED; /* `pending` stays: free again when its record has left the ring */
 }
 
 bool irq_next(IrqRecord *record)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interrupts of devices. A handler does four things: stamp the time, count, mask a level-triggered line, acknowledge. It
- * knows no device. Whoever owns a line takes records with irq_next and unmasks when its device is quiet.
+ * Interrupts of devices. A handler does four things: stamp the time, count, mask a level-triggered line, acknowledge.
+ * It knows no device. Whoever owns a line takes records with irq_next and unmasks when its device is quiet.
  */
 #pragma once
 
@@ -10,10 +10,11 @@
 typedef enum { IRQ_BY_TABLES, IRQ_EDGE, IRQ_LEVEL } IrqTrigger;
 
 void irq_init(void);
-/* Routes a line to a fresh vector, masked. `gsi` below 16 is an ISA number: ACPI's overrides apply. -1: no such line, or it
- * is attached, or no vector is left. */
+/* Routes a line to a fresh vector, masked. `gsi` below 16 is an ISA number: ACPI's overrides apply. -1: no such line,
+ * or it is attached, or no vector is left. */
 int irq_attach_line(uint32_t gsi, IrqTrigger trigger);
-/* A vector for message-signalled interrupts and what the device must write where. -1: none left. Masked: counted, not recorded. */
+/* A vector for message-signalled interrupts and what the device must write where. -1: none left. Masked: counted, not
+ * recorded. */
 int irq_attach_message(uint64_t *address, uint32_t *data);
 void irq_mask(unsigned vector);
 void irq_unmask(unsigned vector);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See phys.h. Free blocks hold their own list links, so the lists cost nothing. Memory enters the lists in pieces of
- * 4 MiB, when what is there does not do: until then it is not touched, which matters where the first touch of a page is what makes
- * a hypervisor find one. Not locked: one processor allocates, and interrupt handlers never do.
+ * 4 MiB, when what is there does not do: until then it is not touched, which matters where the first touch of a page is
+ * what makes a hypervisor find one. Not locked: one processor allocates, and interrupt handlers never do.
  */
 #include "kernel/mm/phys.h"
 

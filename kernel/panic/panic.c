@@ -61,7 +61,8 @@ static bool word_at(uint64_t address, uint64_t *word)
     return true;
 }
 
-/* A return address may lie behind its function, when the call was the last thing in it: then one byte before belongs to it. */
+/* A return address may lie behind its function, when the call was the last thing in it: then one byte before belongs to
+ * it. */
 static void trace_line(unsigned i, uint64_t address)
 {
     uint64_t offset, back = i > 0;
@@ -69,7 +70,8 @@ static void trace_line(unsigned i, uint64_t address)
     if (name == NULL) {
         klog_raw("  #%-2u %016llx\n", i, (unsigned long long)address);
     } else {
-        klog_raw("  #%-2u %016llx %s+0x%llx\n", i, (unsigned long long)address, name, (unsigned long long)(offset + back));
+        klog_raw("  #%-2u %016llx %s+0x%llx\n", i, (unsigned long long)address, name,
+                (unsigned long long)(offset + back));
     }
 }
 
@@ -127,7 +129,8 @@ static void print_registers(const TrapFrame *f)
         uint64_t value;
     } rows[] = {{"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx}, {"rdx", f->rdx}, {"rsi", f->rsi}, {"rdi", f->rdi},
                 {"rbp", f->rbp}, {"rsp", f->rsp}, {"r8 ", f->r8},  {"r9 ", f->r9},  {"r10", f->r10}, {"r11", f->r11},
-                {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14}, {"r15", f->r15}, {"rip", f->rip}, {"cr2", cr2_read()}};
+                {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14}, {"r15", f->r15}, {"rip", f->rip},
+                {"cr2", cr2_read()}};
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         klog_raw("%s%s %016llx", i % 3 == 0 ? "  " : "  ", rows[i].name, (unsigned long long)rows[i].value);
         if (i % 3 == 2) {

@@ -3,9 +3,9 @@
  * See clock.h. A measurement is two sandwiches: counter, reference, counter. Its error is how long a sandwich took,
  * so that a preemption in a busy virtual machine is seen and not mistaken for a fast counter.
  *
- * Booting does not wait for precision: half a millisecond gives rates to 1 % or better, clock_settle() measures from the same first
- * sample to the end of the kernel's start, and the first idling after a second measures once more, to a few millionths. Time never
- * jumps: a better rate counts from the moment it is known.
+ * Booting does not wait for precision: half a millisecond gives rates to 1 % or better, clock_settle() measures from
+ * the same first sample to the end of the kernel's start, and the first idling after a second measures once more, to a
+ * few millionths. Time never jumps: a better rate counts from the moment it is known.
  */
 #include "kernel/time/clock.h"
 
@@ -100,7 +100,8 @@ static Sample sample(void)
     return best;
 }
 
-/* Takes the rates from two samples if that is better than what is known. The reference must not have come round between them. */
+/* Takes the rates from two samples if that is better than what is known. The reference must not have come round between
+ * them. */
 static void take_rates(const Sample *a, const Sample *b, bool timer_ran)
 {
     uint64_t reference = (b->reference - a->reference) & clock.reference_mask, tsc = b->tsc - a->tsc;
@@ -147,7 +148,8 @@ void clock_start(uint64_t handover_tsc)
 {
     reference_start();
     measure();
-    clock.use_hpet = clock.has_hpet && clock.reference_mask == UINT64_MAX && !cpu_has_invariant_tsc() && !cpu_is_virtual();
+    clock.use_hpet = clock.has_hpet && clock.reference_mask == UINT64_MAX && !cpu_has_invariant_tsc() &&
+            !cpu_is_virtual();
     set_rates();
     clock.base = handover_tsc;
     if (clock.use_hpet) {

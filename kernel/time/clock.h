@@ -2,8 +2,8 @@
 /*
  * Time: a monotonic clock in nanoseconds, one alarm, and idling until either an alarm or any interrupt.
  *
- * The clock is the time stamp counter, measured at boot against the HPET (or the PIT where there is none). On a real processor
- * without a constant counter the HPET itself is the clock. Zero is the moment the loader handed over.
+ * The clock is the time stamp counter, measured at boot against the HPET (or the PIT where there is none). On a real
+ * processor without a constant counter the HPET itself is the clock. Zero is the moment the loader handed over.
  */
 #pragma once
 

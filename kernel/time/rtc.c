@@ -25,7 +25,8 @@ static RtcTime read_once(void)
 {
     for (int i = 0; i < PATIENCE && (cmos_read(REG_STATUS_A) & UPDATING) != 0; i++) {
     }
-    return (RtcTime){cmos_read(0), cmos_read(2), cmos_read(4), cmos_read(7), cmos_read(8), cmos_read(9), cmos_read(REG_CENTURY)};
+    return (RtcTime){cmos_read(0), cmos_read(2), cmos_read(4), cmos_read(7), cmos_read(8), cmos_read(9),
+            cmos_read(REG_CENTURY)};
 }
 
 /* Two equal readings: no update in between. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See caps.h. A death is not signalled to the platform: owners are looked up at every poll and before every grant, so that a
- * dead driver's interrupts are masked within a slice and its restarted self finds its hardware free.
+ * See caps.h. A death is not signalled to the platform: owners are looked up at every poll and before every grant, so
+ * that a dead driver's interrupts are masked within a slice and its restarted self finds its hardware free.
  */
 #include "plat/metal/caps.h"
 

@@ -14,7 +14,7 @@ typedef struct Cap {
     CapKind kind;
     bool live;  /* not revoked, its owner not known to be dead */
     Term owner; /* pid */
-    uint64_t base, size; /* ports, physical bytes; irq: base is the line; pci: base is bus << 8 | device << 3 | function */
+    uint64_t base, size; /* ports, physical bytes; irq: the line; pci: base is bus << 8 | device << 3 | function */
     bool whole;          /* frame buffer: all of it, not only the text part */
     uint8_t *mem;        /* mmio, dma: where it is mapped */
     unsigned vector;     /* irq */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The module loom_bundle: files of the boot bundle, as binaries that refer to the bundle's memory without copying it. Reading pays
- * reductions for the hash that a first use may compute.
+ * The module loom_bundle: files of the boot bundle, as binaries that refer to the bundle's memory without copying it.
+ * Reading pays reductions for the hash that a first use may compute.
  */
 #include "gen/natives_metal.h"
 #include "kernel/files.h"

@@ -138,7 +138,8 @@ static Term serial_list(Proc *p)
     if (!serial_exists()) {
         return NIL;
     }
-    Term one = map_from_pairs(p, (const Term[]){A_port, make_small(SERIAL_PORT), A_irq, make_small(SERIAL_IRQ), A_kind, A_uart_16550}, 3);
+    Term one = map_from_pairs(p, (const Term[]){A_port, make_small(SERIAL_PORT), A_irq, make_small(SERIAL_IRQ),
+            A_kind, A_uart_16550}, 3);
     return heap_cons_on(p, one, NIL);
 }
 
@@ -160,7 +161,8 @@ NATIVE(native_loom_hw_inventory)
         return p_badarg(p);
     }
     const AcpiInfo *info = acpi_info();
-    Term keyboard = map_from_pairs(p, (const Term[]){A_port, make_small(KEYBOARD_PORT), A_irq, make_small(KEYBOARD_IRQ)}, 2);
+    Term keyboard = map_from_pairs(p, (const Term[]){A_port, make_small(KEYBOARD_PORT), A_irq,
+            make_small(KEYBOARD_IRQ)}, 2);
     return map_from_pairs(p, (const Term[]){
         A_serial, serial_list(p), A_keyboard, keyboard, A_framebuffer, make_boolean(screen_exists()),
         A_ecam, address_or_none(p, info->ecam_phys), A_hpet, address_or_none(p, info->hpet_phys),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Natives of loom_hw for the frame buffer: thin, because kernel/console/screen.c cuts off what lies outside the screen. A
- * capability may be for the text part only: its coordinates count from there, and nothing is drawn above or left of it.
+ * Natives of loom_hw for the frame buffer: thin, because kernel/console/screen.c cuts off what lies outside the screen.
+ * A capability may be for the text part only: its coordinates count from there, and nothing is drawn above or left of
+ * it.
  */
 #include "gen/natives_metal.h"
 #include "kernel/console/font.h"
@@ -165,7 +166,8 @@ NATIVE(native_loom_hw_fb_text)
     run.row = v[1];
     const uint8_t *bytes;
     size_t n;
-    bool good = is_binary(a[3]) ? binary_bytes(p, a[3], &bytes, &n) && text_binary(&run, bytes, n) : text_list(&run, a[3]);
+    bool good = is_binary(a[3]) ? binary_bytes(p, a[3], &bytes, &n) && text_binary(&run, bytes, n) : text_list(&run,
+            a[3]);
     p_charge(p, (intptr_t)(run.column - v[0]));
     return good ? A_ok : p_badarg(p);
 }

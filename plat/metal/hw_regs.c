@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Natives of loom_hw for registers: I/O ports, device memory, DMA memory, PCI configuration. Every access is checked against the
- * bounds of its capability before it is made.
+ * Natives of loom_hw for registers: I/O ports, device memory, DMA memory, PCI configuration. Every access is checked
+ * against the bounds of its capability before it is made.
  */
 #include "gen/natives_metal.h"
 #include "kernel/arch/x86_64/cpu.h"

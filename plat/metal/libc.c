@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What GMP, PCRE2, zlib and musl in the image need of a system: memory, and ends. Debian builds the first three against glibc with
- * checked variants of functions, which musl does not have: they are here, over the unchecked ones.
+ * What GMP, PCRE2, zlib and musl in the image need of a system: memory, and ends. Debian builds the first three against
+ * glibc with checked variants of functions, which musl does not have: they are here, over the unchecked ones.
  */
 #include "kernel/mm/heap.h"
 #include "kernel/panic/panic.h"

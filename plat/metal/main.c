@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernel is up and the bundle is verified: makes a VmConfig of them and starts the machine. Preloaded are all
- * modules in the bundle's erts/ebin/. Words of the command line from the first that begins with '-' on go to init, as on
- * erl's command line; single quotes hold a word together.
+ * modules in the bundle's erts/ebin/. Words of the command line from the first that begins with '-' on go to init, as
+ * on erl's command line; single quotes hold a word together.
  */
 #include "kernel/files.h"
 #include "kernel/log.h"

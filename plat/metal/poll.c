@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where interrupts become messages: {interrupt, Vector, Timestamp, Data} to the owner of the vector. Called by the scheduler between
- * slices, and with a timeout when it has nothing to run; then the processor halts until an interrupt or the timeout.
+ * Where interrupts become messages: {interrupt, Vector, Timestamp, Data} to the owner of the vector. Called by the
+ * scheduler between slices, and with a timeout when it has nothing to run; then the processor halts until an interrupt
+ * or the timeout.
  */
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/irq/irq.h"
@@ -108,7 +109,8 @@ void plat_poll(Sched *s, int64_t timeout_ns)
     __atomic_store_n(&poll.woken[s->index], 0, __ATOMIC_RELEASE);
 }
 
-/* The calling process stays marked as running, so the scheduler, entered once more on top of it, never picks it again. */
+/* The calling process stays marked as running, so the scheduler, entered once more on top of it, never picks it again.
+ * */
 _Noreturn void poll_run_out(void (*end)(int status), int status)
 {
     if (poll.end == NULL && sched_count() > 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Port drivers that are Erlang processes (doc/hardware.md, "Ports driven by Erlang processes"). For each driver name there is a
- * PortServer: the PortDriver that vm/proc/port.c sees, and the process behind it. A dead process leaves its ports open: the
- * next one that registers for the name is handed them.
+ * Port drivers that are Erlang processes (doc/hardware.md, "Ports driven by Erlang processes"). For each driver name
+ * there is a PortServer: the PortDriver that vm/proc/port.c sees, and the process behind it. A dead process leaves its
+ * ports open: the next one that registers for the name is handed them.
  */
 #include "gen/natives_metal.h"
 #include "kernel/log.h"
@@ -178,7 +178,8 @@ static Term served_control(Proc *caller, void *data, unsigned command, const uin
     return NONVALUE;
 }
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------------------------------------------------
+ * */
 static PortServer *server_named(const char *name, size_t n)
 {
     for (unsigned i = 0; i < ports.count; i++) {
@@ -209,7 +210,8 @@ const struct PortDriver *const *ports_drivers(void)
     return ports.drivers;
 }
 
-/* --- natives --------------------------------------------------------------------------------------------------------- */
+/* --- natives ---------------------------------------------------------------------------------------------------------
+ * */
 static void hand_over(Port *port, void *server)
 {
     if (server_of(port) != server) {
@@ -343,7 +345,8 @@ NATIVE(native_loom_port_set_control)
     if (whose != MINE) {
         return not_mine(p, whose);
     }
-    if (!integer_to_uint64(a[1], &command) || command > UINT32_MAX || !is_binary(a[2]) || !binary_bytes(p, a[2], &bytes, &n)) {
+    if (!integer_to_uint64(a[1], &command) || command > UINT32_MAX || !is_binary(a[2]) || !binary_bytes(p, a[2],
+            &bytes, &n)) {
         return p_badarg(p);
     }
     ServedPort *d = port->data;

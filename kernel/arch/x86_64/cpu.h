@@ -130,7 +130,8 @@ static inline void interrupts_restore(bool on)
         interrupts_on();
     }
 }
-/* With interrupts off: waits for one. sti takes effect after hlt began, so none is lost between. Returns with them off. */
+/* With interrupts off: waits for one. sti takes effect after hlt began, so none is lost between. Returns with them off.
+ * */
 static inline void cpu_wait_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 
 static inline _Noreturn void cpu_stop(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See lapic.h. Stays in the mode (xAPIC or x2APIC) that firmware left: both are the same registers, reached differently. */
+/* See lapic.h. Stays in the mode (xAPIC or x2APIC) that firmware left: both are the same registers, reached
+ * differently. */
 #include "kernel/arch/x86_64/lapic.h"
 
 #include "kernel/arch/x86_64/cpu.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The PVH way in, in C: turns the loader's hvm_start_info into a BootInfo. The first module is the bundle (QEMU: -initrd).
- * Nothing has been verified here: main.c does it for the bundle.
+ * The PVH way in, in C: turns the loader's hvm_start_info into a BootInfo. The first module is the bundle (QEMU:
+ * -initrd). Nothing has been verified here: main.c does it for the bundle.
  * Comes from: entry.S, with the low 4 GiB mapped at DIRECT_MAP. Goes to: kernel_main.
  */
 #include "kernel/arch/x86_64/cpu.h"

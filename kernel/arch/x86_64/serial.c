@@ -4,7 +4,8 @@
 
 #include "kernel/arch/x86_64/cpu.h"
 
-enum { UART_DATA = 0, UART_INTERRUPTS = 1, UART_FIFO = 2, UART_LINE = 3, UART_MODEM = 4, UART_STATUS = 5, UART_SCRATCH = 7 };
+enum { UART_DATA = 0, UART_INTERRUPTS = 1, UART_FIFO = 2, UART_LINE = 3, UART_MODEM = 4, UART_STATUS = 5,
+        UART_SCRATCH = 7 };
 enum { STATUS_ROOM = 0x20, STATUS_IDLE = 0x40, PATIENCE = 200000, FIFO_BYTES = 16 };
 
 static struct Serial {
@@ -41,7 +42,8 @@ static bool wait_for(uint8_t bit)
     return false;
 }
 
-/* The status says "FIFO empty": then 16 bytes fit. A driver above may write in between, so the count is not kept across calls. */
+/* The status says "FIFO empty": then 16 bytes fit. A driver above may write in between, so the count is not kept across
+ * calls. */
 static void put(char c)
 {
     if (serial.room == 0) {

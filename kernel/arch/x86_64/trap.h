@@ -17,7 +17,8 @@ typedef struct TrapFrame {
 } TrapFrame;
 _Static_assert(sizeof(TrapFrame) == 22 * 8, "trap.S pushes this");
 
-enum { VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_DOUBLE_FAULT = 8, VECTOR_PAGE_FAULT = 14, VECTOR_MACHINE_CHECK = 18 };
+enum { VECTOR_DEBUG = 1, VECTOR_NMI = 2, VECTOR_BREAKPOINT = 3, VECTOR_DOUBLE_FAULT = 8, VECTOR_PAGE_FAULT = 14,
+        VECTOR_MACHINE_CHECK = 18 };
 enum { TRAP_EXCEPTIONS = 32 };
 /* Which interrupt stack a vector takes; 1-based as the TSS counts. */
 enum { STACK_IRQ = 1, STACK_FAULT, STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, STACK_DEBUG, STACK_COUNT = 6 };
@@ -29,7 +30,7 @@ void trap_load(void);
 void trap_handle(TrapFrame *frame);
 
 /*
- * For self-tests: runs fn(arg); if it raises an exception, that ends fn and the result is the vector, with the error code in
- * *error (and the address in *address for a page fault). -1: fn returned.
+ * For self-tests: runs fn(arg); if it raises an exception, that ends fn and the result is the vector, with the error
+ * code in *error (and the address in *address for a page fault). -1: fn returned.
  */
 int trap_catch(void (*fn)(void *arg), void *arg, uint64_t *error, uint64_t *address);

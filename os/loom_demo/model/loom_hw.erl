@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc A model of the hardware natives (doc/hardware.md) for Linux: one 16550 whose transmitter puts its FIFO on a wire,
-%% and I/O ports that nobody answers for. Enough for the unmodified drivers of loom_hal to run on. Never part of the bundle.
+%% @doc A model of the hardware natives (doc/hardware.md) for Linux: one 16550 whose transmitter puts its FIFO on a
+%% wire, and I/O ports that nobody answers for. Enough for the unmodified drivers of loom_hal to run on. Never part of
+%% the bundle.
 -module(loom_hw).
 -behaviour(gen_server).
 
@@ -24,7 +25,8 @@
             input = <<>> :: binary(),
             wire = <<>> :: binary()}).
 
-%% --- the model's own controls ------------------------------------------------------------------------------------------------
+%% --- the model's own controls
+%% ------------------------------------------------------------------------------------------------
 
 -spec start() -> {ok, pid()}.
 start() -> gen_server:start({local, ?MODULE}, ?MODULE, [], []).
@@ -44,7 +46,8 @@ drain() ->
 -spec type(binary()) -> ok.
 type(Bytes) -> gen_server:call(?MODULE, {type, Bytes}).
 
-%% --- loom_hw ----------------------------------------------------------------------------------------------------------------
+%% --- loom_hw
+%% ----------------------------------------------------------------------------------------------------------------
 
 claim() -> gen_server:call(?MODULE, claim).
 grant(Root, Spec, Pid) -> checked({grant, Root, Spec, Pid}).

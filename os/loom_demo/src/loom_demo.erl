@@ -42,7 +42,8 @@ module(reload) -> loom_demo_reload;
 module(pipeline) -> loom_demo_pipeline;
 module(swarm) -> loom_demo_swarm.
 
-%% --- for the demonstrations ---------------------------------------------------------------------------------------------
+%% --- for the demonstrations
+%% ---------------------------------------------------------------------------------------------
 
 -spec title(string(), string()) -> ok.
 title(Name, What) -> io:format("~n== ~s: ~s~n", [Name, What]).

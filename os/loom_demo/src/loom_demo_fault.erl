@@ -1,9 +1,9 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Kills the serial driver while it prints. Its supervisor starts it again, it sets the port up from scratch, and what was
-%% not on the wire yet is sent again: no byte is lost.
+%% @doc Kills the serial driver while it prints. Its supervisor starts it again, it sets the port up from scratch, and
+%% what was not on the wire yet is sent again: no byte is lost.
 %%
-%% On metal the driver is the one that carries this very text. On Linux the same driver code runs over a model of the 16550
-%% (os/loom_demo/model/loom_hw.erl), and the wire's contents are compared with what was written.
+%% On metal the driver is the one that carries this very text. On Linux the same driver code runs over a model of the
+%% 16550 (os/loom_demo/model/loom_hw.erl), and the wire's contents are compared with what was written.
 -module(loom_demo_fault).
 
 -export([run/0]).
@@ -21,7 +21,8 @@ run() ->
         false -> loom_demo:quietly(fun on_model/0)
     end.
 
-%% --- on metal: the console's own driver ----------------------------------------------------------------------------------
+%% --- on metal: the console's own driver
+%% ----------------------------------------------------------------------------------
 
 on_metal() ->
     say("~w, process ~w, carries every character of this text.", [?DRIVER, whereis(?DRIVER)]),
@@ -35,7 +36,8 @@ on_metal() ->
     say("(Under an emulator such as QEMU's TCG these are the emulator's numbers.)"),
     say("no line above is missing: the console sends again what was not on the wire.").
 
-%% --- on Linux: the same driver over a model of the device ------------------------------------------------------------------
+%% --- on Linux: the same driver over a model of the device
+%% ------------------------------------------------------------------
 
 on_model() ->
     {ok, Hardware} = loom_hw:start(),
@@ -77,8 +79,8 @@ complete(_, <<>>) -> false;
 complete(<<C, Text/binary>>, <<C, Wire/binary>>) -> complete(Text, Wire);
 complete(Text, <<_, Wire/binary>>) -> complete(Text, Wire).
 
-%% What the console does: keep what is not reported written, and send it again to the next driver. At each of Points (bytes
-%% written so far) the driver is killed.
+%% What the console does: keep what is not reported written, and send it again to the next driver. At each of Points
+%% (bytes written so far) the driver is killed.
 write(Text, Done, _, _, Times) when Done >= byte_size(Text) -> Times;
 write(Text, Done, [Point | Points], {Pid, Monitor}, Times) when Done >= Point ->
     {Time, Pid, _} = kill_and_wait(),
@@ -106,7 +108,8 @@ attach() ->
     Pid = loom_drv_serial:subscribe(),
     {Pid, monitor(process, Pid)}.
 
-%% --- both ------------------------------------------------------------------------------------------------------------------
+%% --- both
+%% ------------------------------------------------------------------------------------------------------------------
 
 kill_and_wait() ->
     Old = whereis(?DRIVER),

@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc A running counter gets new code: version 2 keeps its state in another form. Same process, same count, no call lost.
+%% @doc A running counter gets new code: version 2 keeps its state in another form. Same process, same count, no call
+%% lost.
 -module(loom_demo_reload).
 
 -export([run/0]).
@@ -22,7 +23,8 @@ run() ->
     ok = sys:change_code(Pid, ?COUNTER, 1, []),
     ok = sys:resume(Pid),
     Time = erlang:monotonic_time() - Start,
-    say("suspended, version ~p compiled and loaded, state converted, resumed (~s in all).", [version(), loom_demo:micros(Time)]),
+    say("suspended, version ~p compiled and loaded, state converted, resumed (~s in all).", [version(),
+        loom_demo:micros(Time)]),
     Calls = stop_client(Client),
     {Count, 2} = gen_server:call(Pid, next),
     Count = 3 + Calls + 1,

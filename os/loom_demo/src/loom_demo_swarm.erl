@@ -62,7 +62,8 @@ ask_all(Pids) ->
     [Pid ! {ask, self(), Ref} || Pid <- Pids],
     length([receive {Ref, Pid} -> Pid end || Pid <- Pids]).
 
-%% --- supervisor and workers ------------------------------------------------------------------------------------------------
+%% --- supervisor and workers
+%% ------------------------------------------------------------------------------------------------
 
 init([]) ->
     Child = #{id => worker, start => {?MODULE, start_worker, []}, shutdown => brutal_kill},

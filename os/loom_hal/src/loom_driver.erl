@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The driver behaviour. A driver is a gen_server, registered under its module's name, that owns its capabilities and brings its
-%% device up from scratch in `init': what the device was doing before does not matter, so that a restart always helps.
+%% @doc The driver behaviour. A driver is a gen_server, registered under its module's name, that owns its capabilities
+%% and brings its device up from scratch in `init': what the device was doing before does not matter, so that a restart
+%% always helps.
 %%
 %% Requests travel towards the hardware as calls; events travel away from it as messages to the subscriber.
 -module(loom_driver).

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The frame buffer as a text terminal: what the console writes to the serial line it writes here too. Text goes on where the
-%% kernel's log, or the driver before this one, left the cursor: the screen keeps it.
+%% @doc The frame buffer as a text terminal: what the console writes to the serial line it writes here too. Text goes on
+%% where the kernel's log, or the driver before this one, left the cursor: the screen keeps it.
 -module(loom_drv_fb).
 -behaviour(loom_driver).
 
@@ -11,10 +11,11 @@
 -define(BACKGROUND, 16#10141a).
 -define(CURSOR, 16#6fb1a0).
 
--record(s, {cap :: loom_hal:cap(), vt :: loom_vt:state(), columns :: pos_integer(), rows :: pos_integer(), cell :: {pos_integer(), pos_integer()}}).
+-record(s, {cap :: loom_hal:cap(), vt :: loom_vt:state(), columns :: pos_integer(), rows :: pos_integer(),
+    cell :: {pos_integer(), pos_integer()}}).
 
-%% @doc The driver's pid, to be monitored. Lines wrap at that width, or at the screen's if it is narrower: what is written here
-%% was laid out for a terminal.
+%% @doc The driver's pid, to be monitored. Lines wrap at that width, or at the screen's if it is narrower: what is
+%% written here was laid out for a terminal.
 -spec attach(Columns :: pos_integer()) -> pid().
 attach(Columns) -> loom_driver:call(?MODULE, {attach, Columns}).
 
@@ -24,8 +25,10 @@ write(Driver, Bytes) -> loom_driver:call(Driver, {write, Bytes}).
 init() ->
     case loom_hal:grant(framebuffer) of
         {ok, Cap} ->
-            #{columns := Columns, rows := Rows, cell_width := CW, cell_height := CH, cursor := Cursor} = loom_hw:fb_info(Cap),
-            {ok, #s{cap = Cap, vt = loom_vt:new(Columns, Rows, Cursor), columns = Columns, rows = Rows, cell = {CW, CH}}};
+            #{columns := Columns, rows := Rows, cell_width := CW, cell_height := CH,
+                cursor := Cursor} = loom_hw:fb_info(Cap),
+            {ok, #s{cap = Cap, vt = loom_vt:new(Columns, Rows, Cursor), columns = Columns, rows = Rows, cell = {CW,
+                CH}}};
         {error, enodev} -> ignore
     end.
 

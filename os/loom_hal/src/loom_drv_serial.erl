@@ -1,8 +1,8 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc The 16550 serial port, interrupt driven both ways (National Semiconductor PC16550D, section 8: registers).
 %%
-%% Its subscriber gets `{loom_drv_serial, Pid, {data, Binary}}' for input and `{.., .., {written, Count}}' as bytes reach the
-%% transmitter, so that it can send again what a crash of this process lost.
+%% Its subscriber gets `{loom_drv_serial, Pid, {data, Binary}}' for input and `{.., .., {written, Count}}' as bytes
+%% reach the transmitter, so that it can send again what a crash of this process lost.
 -module(loom_drv_serial).
 -behaviour(loom_driver).
 

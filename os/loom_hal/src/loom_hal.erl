@@ -1,13 +1,14 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Holder of the root capability: the only process that may hand out hardware. A driver asks in its `init' and gets a
-%% capability of its own, which dies with it.
+%% @doc Holder of the root capability: the only process that may hand out hardware. A driver asks in its `init' and gets
+%% a capability of its own, which dies with it.
 -module(loom_hal).
 -behaviour(gen_server).
 
 -export([start_link/0, grant/1, inventory/0]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
--type spec() :: {port, Base :: non_neg_integer(), Count :: pos_integer()} | {mmio, Phys :: non_neg_integer(), pos_integer()}
+-type spec() :: {port, Base :: non_neg_integer(), Count :: pos_integer()}
+              | {mmio, Phys :: non_neg_integer(), pos_integer()}
               | {irq, Gsi :: non_neg_integer()} | {dma, pos_integer()} | framebuffer | tuple() | atom().
 -opaque cap() :: reference().
 -export_type([spec/0, cap/0]).

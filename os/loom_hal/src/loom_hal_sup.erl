@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The hardware abstraction layer: the holder of the root capability and one driver a device. A device that this machine
-%% does not have makes its driver answer `ignore'.
+%% @doc The hardware abstraction layer: the holder of the root capability and one driver a device. A device that this
+%% machine does not have makes its driver answer `ignore'.
 -module(loom_hal_sup).
 -behaviour(supervisor).
 

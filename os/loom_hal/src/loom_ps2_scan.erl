@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Scan codes (set 1, as the 8042 translates them) to the bytes a terminal would send. Pure: no process, no hardware.
+%% @doc Scan codes (set 1, as the 8042 translates them) to the bytes a terminal would send. Pure: no process, no
+%% hardware.
 -module(loom_ps2_scan).
 
 -export([new/0, decode/2]).

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc What a terminal does with the bytes sent to it, as far as the console sends them: text, CR, LF, BS, cursor movement
-%% and erasing (ECMA-48). Pure: the result is a list of drawing steps for the frame buffer driver.
+%% @doc What a terminal does with the bytes sent to it, as far as the console sends them: text, CR, LF, BS, cursor
+%% movement and erasing (ECMA-48). Pure: the result is a list of drawing steps for the frame buffer driver.
 -module(loom_vt).
 
 -export([new/2, new/3, write/2, cursor/1]).
@@ -57,7 +57,8 @@ run(<<_, Rest/binary>> = Bytes, V, Steps) ->
 put_char(C, Rest, #vt{column = Columns, columns = Columns} = V, Steps) ->
     {NewSteps, New} = next_row(V#vt{column = 0}, Steps),
     put_char(C, Rest, New, NewSteps);
-put_char(C, Rest, #vt{column = Column, row = Row} = V, [{text, Start, Row, Text} | Steps]) when Start + length(Text) =:= Column ->
+put_char(C, Rest, #vt{column = Column, row = Row} = V, [{text, Start, Row, Text} | Steps])
+        when Start + length(Text) =:= Column ->
     run(Rest, V#vt{column = Column + 1}, [{text, Start, Row, Text ++ [C]} | Steps]);
 put_char(C, Rest, #vt{column = Column, row = Row} = V, Steps) ->
     run(Rest, V#vt{column = Column + 1}, [{text, Column, Row, [C]} | Steps]).

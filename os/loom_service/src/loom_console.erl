@@ -1,10 +1,10 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The console: serial line and screen out, serial line and keyboard in. It is the driver of OTP's `tty_sl' port (the
-%% line editor's side: `user_drv', `group', `edlin', `shell', all unmodified) and of the `fd' ports (plain output).
+%% @doc The console: serial line and screen out, serial line and keyboard in. It is the driver of OTP's `tty_sl' port
+%% (the line editor's side: `user_drv', `group', `edlin', `shell', all unmodified) and of the `fd' ports (plain output).
 %%
 %% Every device may die and come back: the console monitors it, attaches again, and sends again what had not reached the
-%% wire. When the console itself dies, its ports wait for the next incarnation and give it the output that this one had not
-%% taken (doc/hardware.md).
+%% wire. When the console itself dies, its ports wait for the next incarnation and give it the output that this one had
+%% not taken (doc/hardware.md).
 -module(loom_console).
 -behaviour(gen_server).
 
@@ -61,7 +61,8 @@ attach(loom_drv_serial, #s{serial = none} = S) ->
         Pid when S#s.flight =:= <<>> -> send(S#s{serial = Pid});
         Pid -> hand_over(S#s{serial = Pid})
     end;
-attach(loom_drv_fb, #s{screen = none} = S) -> S#s{screen = subscribe(loom_drv_fb, fun() -> loom_drv_fb:attach(?COLUMNS) end)};
+attach(loom_drv_fb, #s{screen = none} = S) ->
+    S#s{screen = subscribe(loom_drv_fb, fun() -> loom_drv_fb:attach(?COLUMNS) end)};
 attach(loom_drv_ps2, #s{keyboard = none} = S) -> S#s{keyboard = subscribe(loom_drv_ps2, fun loom_drv_ps2:subscribe/0)};
 attach(_Attached, S) -> S.
 
@@ -87,7 +88,9 @@ supervised(Driver) -> whereis(loom_hal_sup) =/= undefined andalso not absent(Dri
 %% A driver that answered `ignore' has no process and will get none.
 absent(Driver) ->
     try supervisor:get_childspec(loom_hal_sup, Driver) of
-        {ok, _} -> lists:keyfind(Driver, 1, supervisor:which_children(loom_hal_sup)) =:= {Driver, undefined, worker, [loom_driver]};
+        {ok, _} ->
+            Child = lists:keyfind(Driver, 1, supervisor:which_children(loom_hal_sup)),
+            Child =:= {Driver, undefined, worker, [loom_driver]};
         {error, _} -> true
     catch
         exit:_ -> false
@@ -113,7 +116,8 @@ screen(Bytes, #s{screen = Pid} = S) ->
         exit:_ -> S
     end.
 
-%% Keeps one window of bytes under way, gathered from as many items as fit; an item is done when its last byte is on the wire.
+%% Keeps one window of bytes under way, gathered from as many items as fit; an item is done when its last byte is on the
+%% wire.
 send(#s{flight = <<>>, landing = Landing} = S) ->
     [done(Origin) || Origin <- lists:reverse(Landing)],
     case gather(S#s{landing = []}) of

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Keeps a shell there. OTP starts `user' (with `user_drv', the shell and the line editor) once, as a temporary child of
-%% `kernel_sup'; when that chain dies, on a machine with nothing else to log in through, this starts it again.
+%% @doc Keeps a shell there. OTP starts `user' (with `user_drv', the shell and the line editor) once, as a temporary
+%% child of `kernel_sup'; when that chain dies, on a machine with nothing else to log in through, this starts it again.
 -module(loom_shell).
 -behaviour(gen_server).
 

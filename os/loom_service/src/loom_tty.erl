@@ -2,8 +2,8 @@
 %% @doc The line a terminal user edits, as OTP's `user_drv' commands it through its `tty_sl' port, turned into what an
 %% ANSI terminal must be sent. Pure.
 %%
-%% The state is the current line: what stands before the cursor (last character first) and what follows it. A line longer
-%% than the screen wraps: positions are counted from the line's start, rows by division.
+%% The state is the current line: what stands before the cursor (last character first) and what follows it. A line
+%% longer than the screen wraps: positions are counted from the line's start, rows by division.
 -module(loom_tty).
 
 -export([new/1, command/2, geometry/1]).

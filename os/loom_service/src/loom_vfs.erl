@@ -2,8 +2,8 @@
 %% @doc The RAM file system: everything outside `/otp'. Clients are the functions of `prim_file'.
 %%
 %% All state is in one ETS table, so that nothing is lost when this process dies: the table's heir is
-%% {@link loom_vfs_keeper}, which hands it back to the next incarnation; open handles stay valid. A file's bytes are rows of
-%% at most `?CHUNK' bytes, so that a write costs its own size and not the file's.
+%% {@link loom_vfs_keeper}, which hands it back to the next incarnation; open handles stay valid. A file's bytes are
+%% rows of at most `?CHUNK' bytes, so that a write costs its own size and not the file's.
 %%
 %%   {{node, Path}, Type, Id}                     Path absolute and normal; Type directory | regular
 %%   {{inode, Id}, Size, MTime, Mode}             what there is to know about one
@@ -41,7 +41,8 @@ handle_call(Request, {Client, _}, #{table := T} = State) ->
 handle_cast(Request, _State) -> error({unexpected_cast, Request}).
 
 handle_info({'DOWN', _, process, Pid, _}, #{table := T} = State) ->
-    [on_handle(T, Ref, close) || {{handle, Ref}, _, _, _, _} <- ets:match_object(T, {{handle, '_'}, '_', '_', '_', Pid})],
+    Open = ets:match_object(T, {{handle, '_'}, '_', '_', '_', Pid}),
+    [on_handle(T, Ref, close) || {{handle, Ref}, _, _, _, _} <- Open],
     {noreply, State};
 %% The table comes back from the keeper, or the keeper was restarted and must be made heir again.
 handle_info({'ETS-TRANSFER', _, _, _}, State) -> {noreply, State};

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Holds the file system's table while {@link loom_vfs} is being restarted. The two are each other's safety: whichever
-%% dies, the other has the table.
+%% @doc Holds the file system's table while {@link loom_vfs} is being restarted. The two are each other's safety:
+%% whichever dies, the other has the table.
 -module(loom_vfs_keeper).
 -behaviour(gen_server).
 
