@@ -32,7 +32,8 @@ void paging_init(const BootInfo *info);
 /* Another processor, on the same tables already: what stands in its own registers. */
 void paging_init_cpu(void);
 
-/* Maps whole 4 KiB pages. False when there is no memory for tables (then nothing stays mapped). Not over something mapped. */
+/* Maps whole 4 KiB pages. False when there is no memory for tables (then nothing stays mapped). Not over something
+ * mapped. */
 bool paging_map(uint64_t virt, uint64_t phys, size_t bytes, unsigned rights);
 /* Unmaps and flushes; the frames stay as they are. */
 void paging_unmap(uint64_t virt, size_t bytes);
@@ -43,7 +44,8 @@ uint64_t paging_next(uint64_t virt, uint64_t end);
 /* Rights of the page at virt as MAP_ flags, or -1. */
 int paging_rights(const void *virt);
 
-/* Maps a physical range of any alignment into the window; NULL when out of memory. Stays for ever: for devices and tables. */
+/* Maps a physical range of any alignment into the window; NULL when out of memory. Stays for ever: for devices and
+ * tables. */
 void *window_map(uint64_t phys, size_t bytes, unsigned rights);
 
 /* Address of RAM in the direct map, and back. Not for the kernel image. */
