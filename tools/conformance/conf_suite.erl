@@ -168,7 +168,9 @@ in_process(M, Case, Config, Limit) ->
     Tag = make_ref(),
     {Pid, Monitor} = spawn_monitor(fun() ->
                                            put(stand_in_runner, {Self, Tag}),
-                                           exit({Tag, whole_case(M, Case, Config)})
+                                           Result = whole_case(M, Case, Config),
+                                           {links, Links} = process_info(self(), links),
+                                           exit({Tag, Result, [L || L <- Links, is_pid(L)]})
                                    end),
     case wait(Pid, Monitor, Tag, Limit) of
         {died, Why} ->
@@ -187,13 +189,25 @@ in_process(M, Case, Config, Limit) ->
 wait(Pid, Monitor, Tag, Limit) ->
     receive
         {stand_in_timetrap, Tag, New} -> wait(Pid, Monitor, Tag, max_limit(New, ?CASE_LIMIT));
-        {'DOWN', Monitor, process, Pid, {Tag, Result}} -> Result;
+        {'DOWN', Monitor, process, Pid, {Tag, Result, Links}} -> wait_for_end(Links), Result;
         {'DOWN', Monitor, process, Pid, Why} -> {died, Why}
     after Limit ->
             io:format("timeout: ~P~n", [process_info(Pid, [current_stacktrace, messages, status]), 100]),
             exit(Pid, kill),
             receive {'DOWN', Monitor, process, Pid, _} -> {died, timeout} end
     end.
+
+%% What the case leaves linked ends with it, if it wants to: not while the next case starts the same again.
+wait_for_end(Pids) ->
+    Monitors = [monitor(process, P) || P <- Pids],
+    Timer = erlang:start_timer(1000, self(), enough),
+    [receive
+         {'DOWN', M, process, _, _} -> ok;
+         {timeout, Timer, enough} = Enough -> self() ! Enough
+     end || M <- Monitors],
+    erlang:cancel_timer(Timer),
+    receive {timeout, Timer, enough} -> ok after 0 -> ok end,
+    [demonitor(M, [flush]) || M <- Monitors].
 
 whole_case(M, Case, Config0) ->
     case initialised(M, Case, Config0) of

@@ -10,6 +10,7 @@
 #include "vm/vm.h"
 
 enum { CACHE_BUCKETS = 128, CACHE_MAX = 256, HEAP_LIMIT_KIB = 64 * 1024 };
+enum { PARENTHESES_LIMIT = 798 }; /* OTP's PCRE takes so many; costs half a megabyte of stack */
 static const uint8_t key_magic[4] = {'L', 'R', 'X', '1'};
 
 /* All state of this file, under `lock`. Constant after the first use: context, tables, version. */
@@ -236,8 +237,14 @@ static pcre2_code *compile_with(const ReFlags *f, uint32_t extra, const uint8_t 
     pcre2_set_character_tables(c, re_state.tables);
     pcre2_set_newline(c, f->newline);
     pcre2_set_bsr(c, f->bsr);
+    pcre2_set_parens_nest_limit(c, PARENTHESES_LIMIT);
     pcre2_set_compile_extra_options(c, PCRE2_EXTRA_ALLOW_LOOKAROUND_BSK | extra);
-    pcre2_code *re = pcre2_compile(s, n, f->options, code, offset, c);
+    uint32_t options = f->options;
+    if ((options & (PCRE2_UTF | PCRE2_UCP)) == PCRE2_UTF && re_has_word_escape(s, n)) {
+        /* What PCRE2 knows of the first byte then leaves out letters between 128 and 255: it looks at the wrong class. */
+        options |= PCRE2_NO_START_OPTIMIZE;
+    }
+    pcre2_code *re = pcre2_compile(s, n, options, code, offset, c);
     pcre2_compile_context_free(c);
     return re;
 }
@@ -256,6 +263,16 @@ static bool take_utf8_verb(const uint8_t **s, size_t *n)
 
 enum { ERROR_UNKNOWN_ESCAPE = 103 };
 
+/* The PCRE in OTP takes \j and its like for the character itself. */
+static pcre2_code *compile_lenient(const ReFlags *f, const uint8_t *s, size_t n, int *code, size_t *offset)
+{
+    pcre2_code *re = compile_with(f, 0, s, n, code, offset);
+    if (!re && *code == ERROR_UNKNOWN_ESCAPE) {
+        re = compile_with(f, PCRE2_EXTRA_BAD_ESCAPE_IS_LITERAL, s, n, code, offset);
+    }
+    return re;
+}
+
 static pcre2_code *compile(const ReFlags *flags, const uint8_t *s, size_t n, int *code, size_t *offset)
 {
     ReFlags f = *flags;
@@ -263,10 +280,13 @@ static pcre2_code *compile(const ReFlags *flags, const uint8_t *s, size_t n, int
     if (!(f.options & PCRE2_NEVER_UTF) && take_utf8_verb(&s, &n)) {
         f.options |= PCRE2_UTF;
     }
-    pcre2_code *re = compile_with(&f, 0, s, n, code, offset);
-    if (!re && *code == ERROR_UNKNOWN_ESCAPE) {
-        /* The PCRE in OTP takes \j and its like for the character itself. */
-        re = compile_with(&f, PCRE2_EXTRA_BAD_ESCAPE_IS_LITERAL, s, n, code, offset);
+    pcre2_code *re = compile_lenient(&f, s, n, code, offset);
+    if (!re && re_adapt_needed(*code)) {
+        int other_code;
+        size_t other_offset, size;
+        uint8_t *adapted = re_adapt(s, n, *code, &size);
+        re = compile_lenient(&f, adapted, size, &other_code, &other_offset);
+        vm_free(adapted);
     }
     if (!re) {
         re_error_adjust(s, n, code, offset);
@@ -446,7 +466,7 @@ const char *re_error_text(int code)
         [14] = "missing )",
         [15] = "reference to non-existent subpattern",
         [18] = "missing ) after comment",
-        [19] = "parentheses are too deeply nested",
+        [19] = "regular expression is too complicated",
         [20] = "regular expression is too large",
         [21] = "failed to get memory",
         [22] = "unmatched parentheses",
