@@ -286,6 +286,10 @@ static pcre2_code *compile(const ReFlags *flags, const uint8_t *s, size_t n, int
         size_t other_offset, size;
         uint8_t *adapted = re_adapt(s, n, *code, &size);
         re = compile_lenient(&f, adapted, size, &other_code, &other_offset);
+        if (!re && other_code != *code) { /* that was not all */
+            *code = other_code;
+            *offset = other_offset < n ? other_offset : n;
+        }
         vm_free(adapted);
     }
     if (!re) {

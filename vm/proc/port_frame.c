@@ -234,22 +234,47 @@ static void send_line(Port *port, Term flag, const uint8_t *bytes, size_t n)
     }
 }
 
+/* The line that ends before bytes[n]: a carriage return at its end belongs to the line break. */
+static void send_whole_line(Port *port, const uint8_t *bytes, size_t n)
+{
+    if (n > 0) {
+        n -= bytes[n - 1] == '\r';
+    } else if (port->partial_size > 0) {
+        port->partial_size -= port->partial[port->partial_size - 1] == '\r';
+    }
+    send_line(port, A_eol, bytes, n);
+}
+
+/* partial holds more than a line: its last byte, a carriage return that no newline followed, begins the next. */
+static void send_overlong_partial(Port *port)
+{
+    port->partial_size--;
+    send_line(port, A_noeol, NULL, 0);
+    partial_add(port, (const uint8_t *)"\r", 1);
+}
+
+/* A line of port->line bytes is cut there, unless a line break follows, which may be two bytes. */
 static void deliver_lines(Port *port, const uint8_t *bytes, size_t n)
 {
     while (n > 0) {
-        size_t room = port->line - port->partial_size;
-        const uint8_t *newline = memchr(bytes, '\n', n < room + 1 ? n : room + 1);
+        size_t have = port->partial_size, most = port->line + 1 - have; /* most: with a carriage return that does not count */
+        const uint8_t *newline = memchr(bytes, '\n', n < most + 1 ? n : most + 1);
+        size_t length = newline ? (size_t)(newline - bytes) : n;
+        uint8_t last = length > 0 ? bytes[length - 1] : have > 0 ? port->partial[have - 1] : 0;
+        bool fits = have + length <= port->line || (have + length == port->line + 1 && last == '\r');
         size_t take;
-        if (newline) {
-            take = (size_t)(newline - bytes);
-            send_line(port, A_eol, bytes, take);
-            take++;
-        } else if (n > room) {
-            take = room;
-            send_line(port, A_noeol, bytes, take);
-        } else {
+        if (newline && fits) {
+            take = length + 1;
+            send_whole_line(port, bytes, length);
+        } else if (fits) {
             take = n;
-            partial_add(port, bytes, take);
+            partial_add(port, bytes, n);
+        } else if (have > port->line) {
+            take = 0;
+            send_overlong_partial(port);
+        } else {
+            take = port->line - have;
+            send_line(port, A_noeol, bytes, take);
         }
         bytes += take;
         n -= take;
@@ -300,6 +325,9 @@ void port_deliver_data(Port *port, const uint8_t *bytes, size_t n)
 
 void port_deliver_eof(Port *port)
 {
+    if (port->line && port->partial_size > port->line) {
+        send_overlong_partial(port);
+    }
     if (port->line && port->partial_size) {
         send_line(port, A_noeol, NULL, 0);
     }
