@@ -31,6 +31,7 @@ typedef struct SpawnPort {
     OutQueue *out;
     pid_t pid;
     bool input_ended, exited;
+    bool end_told; /* no more messages follow */
     int status;
     struct SpawnPort *next, **link; /* all that have a living program */
 } SpawnPort;
@@ -344,7 +345,7 @@ static void deliver_exit_status(const SpawnPort *d)
 static void spawn_progress(SpawnPort *d)
 {
     Port *port = d->port;
-    if (port->in && !d->input_ended) {
+    if (d->end_told || (port->in && !d->input_ended)) {
         return;
     }
     if (port->exit_status) {
@@ -355,6 +356,7 @@ static void spawn_progress(SpawnPort *d)
     } else if (!port->in) {
         return; /* nothing to read and nothing to tell: open until the owner closes it */
     }
+    d->end_told = true;
     port_deliver_eof(port);
 }
 
