@@ -397,10 +397,12 @@ static int codec_run(Stream *s, Codec codec, size_t limit, int flush)
     return r;
 }
 
-/* Runs the codec with an output of `room` bytes; *out becomes the list of what came. */
-static int codec_output(Proc *p, Stream *s, Codec codec, size_t limit, size_t room, int flush, Term *out)
+/* Runs the codec with an output of `room` bytes and answers {Word, Output}. `finished` means that the input is used up
+ * and that there was room for more: a full output may be followed by another. */
+static Term codec_output(Proc *p, Stream *s, Codec codec, size_t limit, size_t room, int flush)
 {
     Binary *b = binary_alloc(room);
+    size_t input = s->input.size;
     s->z.next_out = b->data;
     s->z.avail_out = (unsigned)room;
     int r = codec_run(s, codec, limit, flush);
@@ -409,16 +411,26 @@ static int codec_output(Proc *p, Stream *s, Codec codec, size_t limit, size_t ro
     s->z.next_out = NULL;
     s->z.avail_in = s->z.avail_out = 0;
     p_charge(p, (intptr_t)(limit / 64));
-    *out = NIL;
-    if (made == 0) {
+    bool failed = r < 0 && r != Z_BUF_ERROR, stuck = made == 0 && input > 0 && s->input.size == input;
+    if (failed || stuck || made == 0) {
         binary_release(b);
-    } else {
+    }
+    if (failed || stuck) {
+        return zlib_fault(p, s, failed ? r : Z_DATA_ERROR);
+    }
+    s->eos_seen = r == Z_STREAM_END;
+    Term out = NIL;
+    if (made > 0) {
         if (made < room / 2) {
             b = binary_realloc(b, made);
         }
-        *out = heap_cons_on(p, binary_take(p, b, made), NIL);
+        out = heap_cons_on(p, binary_take(p, b, made), NIL);
     }
-    return r;
+    if (s->input.size == 0 && made < room) {
+        return heap_tuple2(p, A_finished, out);
+    }
+    return r == Z_NEED_DICT ? heap_tuple3(p, A_need_dictionary, heap_uint64(p, s->z.adler), out)
+                            : heap_tuple2(p, A_continue, out);
 }
 
 /* Arguments 1..3 of deflate_nif and inflate_nif. */
@@ -438,7 +450,6 @@ NATIVE(native_zlib_deflate_nif)
 {
     size_t limit, room;
     int flush;
-    Term out;
     if (!codec_args(a, &limit, &room, &flush)) {
         return p_badarg(p);
     }
@@ -446,11 +457,7 @@ NATIVE(native_zlib_deflate_nif)
     if (!s) {
         return NONVALUE;
     }
-    int r = codec_output(p, s, deflate, limit, room, flush, &out);
-    if (r == Z_BUF_ERROR || r == Z_STREAM_END) {
-        return heap_tuple2(p, A_finished, out);
-    }
-    return r == Z_OK ? heap_tuple2(p, A_continue, out) : zlib_fault(p, s, r);
+    return codec_output(p, s, deflate, limit, room, flush);
 }
 
 /* What to do with input behind the end of a stream. */
@@ -472,7 +479,6 @@ NATIVE(native_zlib_inflate_nif)
 {
     size_t limit, room;
     int flush;
-    Term out;
     if (!codec_args(a, &limit, &room, &flush)) {
         return p_badarg(p);
     }
@@ -489,20 +495,7 @@ NATIVE(native_zlib_inflate_nif)
     if (s->eos_seen) {
         return heap_tuple2(p, A_finished, NIL);
     }
-    int r = codec_output(p, s, inflate, limit, room, flush, &out);
-    switch (r) {
-    case Z_STREAM_END:
-        s->eos_seen = true;
-        return heap_tuple2(p, s->input.size ? A_continue : A_finished, out);
-    case Z_BUF_ERROR:
-        return heap_tuple2(p, A_finished, out);
-    case Z_OK:
-        return heap_tuple2(p, A_continue, out);
-    case Z_NEED_DICT:
-        return heap_tuple3(p, A_need_dictionary, heap_uint64(p, s->z.adler), out);
-    default:
-        return zlib_fault(p, s, r);
-    }
+    return codec_output(p, s, inflate, limit, room, flush);
 }
 
 NATIVE(native_zlib_crc32_nif)
