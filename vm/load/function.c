@@ -41,6 +41,16 @@ static bool emit_check(Loader *ld, const Instruction *in, const Operand *o)
     return true;
 }
 
+/* The destination of a guard BIF, its last operand, is read where it fails to. */
+static bool emit_result(Loader *ld, const Instruction *in, const Operand *o)
+{
+    if (!(in->fix & FIX_RESULT)) {
+        return true;
+    }
+    Operand move[2] = {{.tag = OPERAND_CONST, .value = NIL}, o[in->n - 1]};
+    return specialise(ld, GEN_move, move, 2);
+}
+
 static unsigned zeroing(unsigned generic)
 {
     return generic == GEN_allocate ? GEN_allocate_zero : GEN_allocate_heap_zero;
@@ -66,7 +76,7 @@ static bool function_emit(Loader *ld, const Instruction *in)
         return true;
     }
     ld->place.generic = in->generic;
-    return emit_check(ld, in, o) && specialise(ld, in->fix & FIX_ZERO ? zeroing(in->generic) : in->generic, o, in->n);
+    return emit_check(ld, in, o) && emit_result(ld, in, o) && specialise(ld, in->fix & FIX_ZERO ? zeroing(in->generic) : in->generic, o, in->n);
 }
 
 /* Where the function that begins with the func_info at `at` starts: labels and lines before belong to it. */

@@ -107,7 +107,7 @@ typedef struct LoadPlace {
 
 typedef struct Instruction {
     uint8_t generic, n;
-    uint8_t fix;           /* what the verifier wants: verify.h */
+    uint16_t fix;          /* what the verifier wants: verify.h */
     uint8_t fix_operand;
     uint32_t fix_number;
     uint32_t at;                  /* its operands, in kept_operands */

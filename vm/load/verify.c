@@ -212,7 +212,7 @@ bool verify_function(Loader *ld, Instruction *code, uint32_t n, const Operand *o
     v->code = code;
     v->count = n;
     v->operands = operands;
-    v->zero_frames = v->restart = false;
+    v->zero_frames = v->set_results = v->restart = false;
     v->index = 0;
     if (!function_begin(v, &header, &entry)) {
         return false;

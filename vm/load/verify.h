@@ -21,6 +21,7 @@ enum {
     FIX_CHECK_CONS = 32,
     FIX_CHECK_MAP = 64,
     FIX_WALL = 128,       /* a label: what comes from above must not go on */
+    FIX_RESULT = 256,     /* the destination of a guard BIF gets a value before it may fail */
 };
 
 /* Checks [code, code + n): one function with all labels before and behind its func_info. False after load_fail. */

@@ -391,6 +391,9 @@ static bool bif(Verifier *v, Instruction *in, const Operand *o)
     }
     uint32_t heap = builds_nothing(e) && e->native ? v->s.heap : 0;
     v->s.heap = 0; /* an exception has been built */
+    if (arity && o[0].value != 0 && !reg_set_result(v, in, &source[arity])) {
+        return false;
+    }
     if (arity && o[0].value != 0 ? !verify_to_label(v, &o[0]) : !verify_raises(v, in)) {
         return false;
     }
@@ -404,7 +407,7 @@ static bool bif(Verifier *v, Instruction *in, const Operand *o)
 static bool gc_bif(Verifier *v, Instruction *in, const Operand *o)
 {
     unsigned arity = in->generic == GEN_gc_bif1 ? 1 : in->generic == GEN_gc_bif2 ? 2 : 3;
-    return guard_import(v, &o[2], arity) && verify_plain(v, in, o, COLLECTS | LOSES);
+    return guard_import(v, &o[2], arity) && verify_plain(v, in, o, COLLECTS | LOSES | RESULT);
 }
 
 /* --- bits ------------------------------------------------------------------------------------------------------ */

@@ -231,6 +231,9 @@ bool verify_plain(Verifier *v, Instruction *in, const Operand *o, unsigned flags
     }
     if ((flags & LOSES)) {
         state_keep_x(v, live);
+        if ((flags & RESULT) && o[0].value != 0 && !reg_set_result(v, in, operand_of_role(roles, o, 'd'))) {
+            return false;
+        }
     }
     if (!plain_labels(v, in, roles, o, flags)) {
         return false;

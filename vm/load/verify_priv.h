@@ -98,7 +98,8 @@ struct Verifier {
     VEC(uint32_t) sets;      /* of handlers: each a count, then labels */
     uint32_t next_id;
     bool zero_frames;        /* allocate clears: some instruction may raise before every y register is set */
-    bool restart;            /* ... found out just now */
+    bool set_results;        /* guard BIFs set their destination: what they fail to is read as if it had a value */
+    bool restart;            /* one of the two has been found out just now */
     bool counted;            /* the jump being followed charges a reduction or waits */
     uint32_t again;          /* earliest instruction whose label has got weaker since it was passed */
 
@@ -142,6 +143,8 @@ Reg *reg_at(Verifier *v, const Operand *o); /* NULL after verify_bad: out of ran
 void reg_refine(Verifier *v, const Operand *o, RegType type, uint32_t size);
 bool reg_is(Verifier *v, const Operand *o, RegType type, uint32_t size);
 bool reg_need_term(Verifier *v, const Reg *r); /* a term, not a context */
+/* Before a guard BIF goes to its label: where v->set_results says so, its destination holds a term there too. */
+bool reg_set_result(Verifier *v, Instruction *in, const Operand *to);
 uint32_t verify_set_of(Verifier *v, uint64_t label);
 
 /* --- verify.c -------------------------------------------------------------------------------------------------- */
@@ -151,6 +154,7 @@ bool verify_begins_handler(const Verifier *v, uint64_t label);
 /* --- verify_ops.c ---------------------------------------------------------------------------------------------- */
 /* Flags of vm/tab/verify.def. */
 enum { RAISES = 1, ENDS = 2, COLLECTS = 4, LOSES = 8, PUTS = 16, FLOW = 32, DATA = 64 };
+enum { RESULT = 128 }; /* for verify_plain: the destination may have to be set before the label is taken */
 bool verify_step(Verifier *v, Instruction *in);
 /* The message looked at becomes the process's own before this instruction, if a register reaches into it. */
 void verify_pin(Verifier *v, Instruction *in);

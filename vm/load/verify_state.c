@@ -119,6 +119,12 @@ bool reg_need_term(Verifier *v, const Reg *r)
         mark_term(v, r->size);
         break;
     case R_NONE:
+        /* Compilers that know all callers' types know of BIFs that will not fail, and that the register has a value. */
+        if (!v->set_results) {
+            v->set_results = v->restart = true;
+            break;
+        }
+        return verify_bad(v, "a register without a value is read");
     case R_HIDDEN:
         return verify_bad(v, "a register without a value is read");
     case R_CONTEXT:
@@ -225,6 +231,19 @@ bool reg_write(Verifier *v, const Operand *o, Reg r)
     }
     *to = r;
     return true;
+}
+
+bool reg_set_result(Verifier *v, Instruction *in, const Operand *to)
+{
+    if (!v->set_results) {
+        return true;
+    }
+    const Reg *r = reg_at(v, to);
+    if (!r || r->kind != R_NONE) {
+        return r != NULL;
+    }
+    in->fix |= FIX_RESULT;
+    return reg_write_term(v, to);
 }
 
 bool reg_write_term(Verifier *v, const Operand *o)
