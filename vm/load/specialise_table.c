@@ -154,9 +154,26 @@ static bool is_dense(const Choice *c, size_t n)
     return n > 3 && (uint64_t)(high - low) < n * TABLE_SLACK;
 }
 
+/* select_arity looks whether its subject is a tuple itself: an is_tuple before it that goes to the same place is of no use. */
+static void select_drop_test(Loader *ld, const Operand *subject, uint64_t fail)
+{
+    Trail *t = &ld->trail;
+    const struct TrailStep *last = t->count ? &t->step[t->count - 1] : NULL;
+    if (!last || last->spec != SPEC_is_tuple_x || subject->tag != OPERAND_X) {
+        return;
+    }
+    const Word *words = &ld->code.at[last->offset + 1];
+    if (words[0] == fail && words[1] == subject->value) {
+        ld->code.count = last->offset;
+        ld->label_fixups.count--;
+        t->count--;
+    }
+}
+
 static bool select_emit(Loader *ld, bool arity, const Operand *subject, uint64_t fail, Choice *c, size_t n)
 {
     if (arity) {
+        select_drop_test(ld, subject, fail);
         return emit_pairs(ld, SPEC_select_arity, subject, fail, c, n);
     }
     bool immediate = true;

@@ -182,7 +182,8 @@ OP(bs_test_tail2)
 OP(bs_test_unit)
 {
     CONTEXT(m, 2);
-    if (ARG(3) == 0 || bits_left(m) % ARG(3) != 0) {
+    size_t unit = ARG(3), left = bits_left(m);
+    if (unit == 8 ? left & 7 : unit == 0 || left % unit != 0) {
         FAIL(1);
     }
     NEXT(4);
@@ -281,6 +282,44 @@ NOINLINE bool float_field_is_good(const MatchCtx *m, size_t n, Word flags)
 {
     double d;
     return bits_get_float(m->base, m->offset, n, flags & BS_LITTLE, &d);
+}
+
+/* A field of a constant size: mostly a byte. */
+OP_SLOW(bs_get_integer_xi_slow)
+{
+    MatchCtx *m = context_of(REG_X(2));
+    if (!m) {
+        OP_SAVE();
+        p_badarg(p);
+        RAISE();
+    }
+    size_t n = field_size(ARG(4), ARG(5));
+    if (n > bits_left(m)) {
+        FAIL(1);
+    }
+    if (n < SMALL_BITS) {
+        Term v = small_integer(m, (unsigned)n, ARG(6));
+        m->offset += n;
+        REG_X(7) = v;
+        NEXT(8);
+    }
+    ENSURE(bits_integer_words(n), (unsigned)ARG(3));
+    OP_SAVE();
+    Term t = wide_integer(p, context_of(REG_X(2)), n, ARG(6));
+    OP_LOAD();
+    REG_X(7) = t;
+    NEXT(8);
+}
+OP(bs_get_integer_xi)
+{
+    MatchCtx *m = context_of(REG_X(2));
+    if (__builtin_expect(m && ARG(4) == MAKE_SMALL(8) && ARG(5) == 1 && ARG(6) == 0 && (m->offset & 7) == 0 &&
+                         bits_left(m) >= 8, 1)) {
+        REG_X(7) = make_small(m->base[m->offset / 8]);
+        m->offset += 8;
+        NEXT(8);
+    }
+    OP_TAIL(bs_get_integer_xi_slow);
 }
 
 NOINLINE Term float_field(Proc *p, MatchCtx *m, size_t n, Word flags)

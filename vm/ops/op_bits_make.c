@@ -90,8 +90,12 @@ static bool put_integer(Target *w, Term t, size_t bits, Word flags, Failure *f)
     if (!target_has(w, bits, A_integer, f)) {
         return false;
     }
-    if (bits == 8 && (w->offset & 7) == 0 && is_small(t)) {
-        w->base[w->offset / 8] = (uint8_t)small_value(t);
+    if (bits % 8 == 0 && bits <= 64 && (w->offset & 7) == 0 && is_small(t) && !(flags & BS_LITTLE)) {
+        uint8_t *to = w->base + w->offset / 8;
+        int64_t v = small_value(t);
+        for (size_t i = bits / 8; i > 0; i--, v >>= 8) {
+            to[i - 1] = (uint8_t)v;
+        }
     } else {
         bits_put_integer(w->base, w->offset, bits, flags & BS_LITTLE, t);
     }
@@ -390,7 +394,7 @@ static bool appends(const Segments *g)
     return g->count && segment_type(&g->s[0]) <= BSC_PRIVATE_APPEND;
 }
 
-/* First pass: words the result needs; SIZE_MAX after recording the exception. */
+/* First pass: words the result needs; SIZE_MAX after recording the exception. Of an appended binary they are known. */
 NOINLINE size_t create_words(Proc *p, const Word *ip, const Term *x, const Term *E)
 {
     Segments g = {(const BsSegmentWords *)&ip[7], (size_t)ip[6], x, E};
@@ -400,7 +404,7 @@ NOINLINE size_t create_words(Proc *p, const Word *ip, const Term *x, const Term 
         raise_failure(p, &f);
         return SIZE_MAX;
     }
-    return appends(&g) ? APPEND_WORDS : new_words(bits);
+    return new_words(bits);
 }
 
 /* Second pass. NONVALUE after recording the exception. */
@@ -440,14 +444,17 @@ NOINLINE Term create_bin(Proc *p, const Word *ip, const Term *x, const Term *E)
 
 OP(bs_create_bin)
 {
-    OP_SAVE();
-    size_t words = create_words(p, ip, x, E);
-    OP_LOAD();
-    if (__builtin_expect(words == SIZE_MAX, 0)) {
-        if (ARG(1)) {
-            FAIL(1);
+    size_t words = APPEND_WORDS;
+    if (ARG(6) == 0 || (ARG(7) & 0xff) > BSC_PRIVATE_APPEND) {
+        OP_SAVE();
+        words = create_words(p, ip, x, E);
+        OP_LOAD();
+        if (__builtin_expect(words == SIZE_MAX, 0)) {
+            if (ARG(1)) {
+                FAIL(1);
+            }
+            RAISE();
         }
-        RAISE();
     }
     ENSURE(ARG(2) + words, (unsigned)ARG(3));
     OP_SAVE();

@@ -60,6 +60,36 @@ OP(call_last)
     E += ARG(2) + 1;
     ENTER(LABEL(1));
 }
+OP(move_call_only)
+{
+    REG_X(2) = REG_X(1);
+    ENTER(LABEL(3));
+}
+OP(move_yx_call_last)
+{
+    REG_X(2) = REG_Y(1);
+    E += ARG(4) + 1;
+    ENTER(LABEL(3));
+}
+OP(move2_yx_call_last)
+{
+    REG_X(2) = REG_Y(1);
+    REG_X(4) = REG_Y(3);
+    E += ARG(6) + 1;
+    ENTER(LABEL(5));
+}
+OP(move_yx_call_ext)
+{
+    REG_X(2) = REG_Y(1);
+    E[0] = (Term)(uintptr_t)(ip + 4);
+    ENTER(export_addr(ARG(3)));
+}
+OP(trim_call)
+{
+    E += ARG(1);
+    E[0] = (Term)(uintptr_t)(ip + 3);
+    ENTER(LABEL(2));
+}
 OP(call_ext)
 {
     E[0] = (Term)(uintptr_t)(ip + 2);

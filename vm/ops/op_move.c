@@ -45,15 +45,47 @@ OP(move2_yx)
     NEXT(5);
 }
 
-/* --- lists -------------------------------------------------------------------------------------------- */
-OP(get_list_xxx)
+OP(move3_xy)
 {
-    const Term *cell = list_ptr(REG_X(1));
-    Term head = cell[0], tail = cell[1];
-    REG_X(2) = head;
-    REG_X(3) = tail;
-    NEXT(4);
+    REG_Y(2) = REG_X(1);
+    REG_Y(4) = REG_X(3);
+    REG_Y(6) = REG_X(5);
+    NEXT(7);
 }
+OP(move3_yx)
+{
+    REG_X(2) = REG_Y(1);
+    REG_X(4) = REG_Y(3);
+    REG_X(6) = REG_Y(5);
+    NEXT(7);
+}
+OP(move_xx_yx)
+{
+    REG_X(2) = REG_X(1);
+    REG_X(4) = REG_Y(3);
+    NEXT(5);
+}
+OP(move_yx_xx)
+{
+    REG_X(2) = REG_Y(1);
+    REG_X(4) = REG_X(3);
+    NEXT(5);
+}
+
+/* --- lists -------------------------------------------------------------------------------------------- */
+#define GET_LIST(cons, d1, d2)                   \
+    do {                                         \
+        const Term *cell = list_ptr(cons);       \
+        Term head = cell[0], tail = cell[1];     \
+        d1 = head;                               \
+        d2 = tail;                               \
+        NEXT(4);                                 \
+    } while (0)
+OP(get_list_xxx) { GET_LIST(REG_X(1), REG_X(2), REG_X(3)); }
+OP(get_list_xyx) { GET_LIST(REG_X(1), REG_Y(2), REG_X(3)); }
+OP(get_list_xxy) { GET_LIST(REG_X(1), REG_X(2), REG_Y(3)); }
+OP(get_list_yxx) { GET_LIST(REG_Y(1), REG_X(2), REG_X(3)); }
+OP(get_list) { GET_LIST(SRC(1), DST(2), DST(3)); }
 OP(nonempty_get_list_xxx)
 {
     Term t = REG_X(2);
@@ -64,14 +96,6 @@ OP(nonempty_get_list_xxx)
     REG_X(3) = head;
     REG_X(4) = tail;
     NEXT(5);
-}
-OP(get_list)
-{
-    const Term *cell = list_ptr(SRC(1));
-    Term head = cell[0], tail = cell[1];
-    DST(2) = head;
-    DST(3) = tail;
-    NEXT(4);
 }
 OP(get_hd_xx) { REG_X(2) = cons_head(REG_X(1)); NEXT(3); }
 OP(get_hd) { DST(2) = cons_head(SRC(1)); NEXT(3); }
@@ -103,6 +127,33 @@ OP(get_elements_xxx)
     REG_X(3) = first;
     REG_X(4) = second;
     NEXT(5);
+}
+OP(element_is_eq)
+{
+    Term t = tuple_elements(REG_X(1))[ARG(2)];
+    REG_X(3) = t;
+    if (t != ARG(5)) {
+        FAIL(4);
+    }
+    NEXT(6);
+}
+OP(tagged_tuple_element)
+{
+    Term t = REG_X(2);
+    if (!is_boxed(t) || boxed_ptr(t)[0] != ARG(3) || boxed_ptr(t)[1] != ARG(4)) {
+        FAIL(1);
+    }
+    REG_X(6) = tuple_elements(t)[ARG(5)];
+    NEXT(7);
+}
+OP(tuple_element)
+{
+    Term t = REG_X(2);
+    if (!is_boxed(t) || *boxed_ptr(t) != ARG(3)) {
+        FAIL(1);
+    }
+    REG_X(5) = tuple_elements(t)[ARG(4)];
+    NEXT(6);
 }
 OP(get_tuple_element) { DST(3) = tuple_elements(SRC(1))[ARG(2)]; NEXT(4); }
 /* Only on a tuple that setelement has just copied: nothing older points at the new element. */
@@ -189,6 +240,48 @@ OP(test_heap)
 {
     ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
     NEXT(3);
+}
+OP(allocate_move_xy)
+{
+    ENSURE_FIRST(ARG(1) + 1, (unsigned)ARG(2));
+    PUSH_FRAME(ARG(1));
+    REG_Y(4) = REG_X(3);
+    NEXT(5);
+}
+OP(nonempty_list_allocate)
+{
+    if (!is_cons(REG_X(2))) {
+        FAIL(1);
+    }
+    ENSURE_FIRST(ARG(3) + 1, (unsigned)ARG(4));
+    PUSH_FRAME(ARG(3));
+    NEXT(5);
+}
+#define CONS(head, tail, dst) \
+    do {                      \
+        hp[0] = (head);       \
+        hp[1] = (tail);       \
+        dst = make_list(hp);  \
+        hp += 2;              \
+    } while (0)
+OP(test_heap_put_list_xxx)
+{
+    ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
+    CONS(REG_X(3), REG_X(4), REG_X(5));
+    NEXT(6);
+}
+OP(test_heap_put_list_yxx)
+{
+    ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
+    CONS(REG_Y(3), REG_X(4), REG_X(5));
+    NEXT(6);
+}
+OP(put_list_yxx_return)
+{
+    ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
+    CONS(REG_Y(3), REG_X(4), REG_X(5));
+    E += ARG(6) + 1;
+    GOTO((const Word *)E[0]);
 }
 OP(deallocate)
 {
