@@ -51,6 +51,9 @@ static void join_fixups(Loader *ld, const OpJoin *j, const Pair *pair)
         from--;
     }
     size_t old_count = ld->label_fixups.count - from;
+    if (old_count == 0) {
+        return;
+    }
     uint32_t old[OPERAND_MAX * 2];
     memcpy(old, &ld->label_fixups.at[from], old_count * sizeof *old);
     ld->label_fixups.count = from;
