@@ -153,6 +153,7 @@ static bool passes(Verifier *v, uint32_t entry)
 /* function_clause: its labels are reached without a frame and with the arguments in place. */
 static bool check_header(Verifier *v, uint32_t header)
 {
+    v->set_results = true; /* there is no further round in which they could be */
     for (uint32_t i = 0; i < header; i++) {
         if (v->code[i].generic != GEN_label) {
             continue;

@@ -138,8 +138,7 @@ static Reg *movable(Verifier *v, const Operand *o)
 {
     Reg *r = reg_at(v, o);
     if (r && (r->kind < R_TERM || r->kind > R_EITHER)) {
-        reg_need_term(v, r);
-        return NULL;
+        return reg_need_term(v, r) ? r : NULL;
     }
     return r;
 }
