@@ -107,7 +107,7 @@ static Term info_item(Proc *p, const Table *t, Term item)
     case A_fixed:
         return make_boolean(table_is_fixed(t));
     case A_heir:
-        return t->heir == A_none || proc_lookup(t->heir) ? t->heir : A_none;
+        return table_has_heir(t) ? t->heir : A_none;
     case A_id:
         return heap_magic_ref(p, t->magic);
     case A_keypos:

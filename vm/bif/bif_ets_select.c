@@ -315,12 +315,13 @@ static Term list_drop(Term list, size_t n)
 
 static Term scan_continuation(Scan *s, Term rest, size_t rest_count)
 {
-    Term id = table_id(s->p, s->t), spec = heap_magic_ref(s->p, s->spec), limit = make_small((int64_t)s->limit);
+    Term spec = heap_magic_ref(s->p, s->spec), limit = make_small((int64_t)s->limit);
     if (store_is_tree(&s->t->store)) {
-        const Term c[8] = {id, s->position, NIL, limit, spec, NIL, make_small(s->reverse), make_small(0)};
+        const Term c[8] = {table_id(s->p, s->t), s->position, NIL, limit, spec, NIL, make_small(s->reverse), make_small(0)};
         return heap_tuple(s->p, 8, c);
     }
-    const Term c[6] = {id, s->position, limit, spec, rest, make_small((int64_t)rest_count)};
+    /* The position has a meaning in this table only, not in another of its name. */
+    const Term c[6] = {heap_magic_ref(s->p, s->t->magic), s->position, limit, spec, rest, make_small((int64_t)rest_count)};
     return heap_tuple(s->p, 6, c);
 }
 

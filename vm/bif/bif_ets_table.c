@@ -9,6 +9,7 @@
 #include "vm/proc/sched.h"
 
 enum { FREE_BUDGET = 2000, FREE_PER_REDUCTION = 4 };
+enum { MIN_LOCKS = 64, MAX_LOCKS = 32768 }; /* of debug_hash_fixed_number_of_locks, which only info shows */
 
 /* --- options -------------------------------------------------------------------------------------- */
 
@@ -63,6 +64,16 @@ static bool option_heir(Term t, Term *heir, Term *data)
     return false;
 }
 
+/* What OTP makes of a wished number of locks. */
+static Term lock_count(int64_t wished)
+{
+    int64_t n = MIN_LOCKS;
+    while (n * 2 <= wished) {
+        n *= 2;
+    }
+    return make_small(n);
+}
+
 /* `decentralized` stays NONVALUE until it is asked for. */
 static bool option_tuple(TableOptions *o, Term t, Term *decentralized)
 {
@@ -87,9 +98,10 @@ static bool option_tuple(TableOptions *o, Term t, Term *decentralized)
         o->write_concurrency = value;
         o->debug_locks = 0;
         if (is_tuple_arity(value, 2) && tuple_elements(value)[0] == A_debug_hash_fixed_number_of_locks &&
-            is_small(tuple_elements(value)[1]) && small_value(tuple_elements(value)[1]) > 0) {
+            is_small(tuple_elements(value)[1]) && small_value(tuple_elements(value)[1]) > 0 &&
+            small_value(tuple_elements(value)[1]) <= MAX_LOCKS) {
             o->write_concurrency = A_true;
-            o->debug_locks = tuple_elements(value)[1];
+            o->debug_locks = lock_count(small_value(tuple_elements(value)[1]));
             return true;
         }
         return is_boolean(value) || value == A_auto;
@@ -125,7 +137,7 @@ static bool options_parse(TableOptions *o, Term list)
     } else if (decentralized != NONVALUE) {
         o->decentralized_counters = decentralized == A_true;
     } else {
-        o->decentralized_counters = o->write_concurrency == A_auto || o->type == ETS_ORDERED_SET;
+        o->decentralized_counters = o->write_concurrency == A_auto || o->type == ETS_ORDERED_SET || o->debug_locks;
     }
     return is_nil(list) && !(o->debug_locks && o->type == ETS_ORDERED_SET);
 }

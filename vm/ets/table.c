@@ -271,7 +271,9 @@ void table_set_heir(Table *t, Term heir, Term data)
         frag_free(t->heir_frag);
         t->heir_frag = NULL;
     }
+    const Proc *p = heir == A_none ? NULL : proc_lookup(heir);
     t->heir = heir;
+    t->heir_started_ns = p ? p->started_ns : 0;
     t->heir_data = NIL;
     if (heir != A_none) {
         size_t words = term_size_whole(data);
@@ -281,6 +283,12 @@ void table_set_heir(Table *t, Term heir, Term data)
         f->used = (size_t)(hp - f->mem);
         t->heir_frag = f;
     }
+}
+
+bool table_has_heir(const Table *t)
+{
+    const Proc *p = t->heir == A_none ? NULL : proc_lookup(t->heir);
+    return p && p->started_ns == t->heir_started_ns;
 }
 
 void table_set_owner(Table *t, Term owner)
@@ -487,7 +495,7 @@ static void table_send_to_heir(Table *t, Term heir, Term from)
 static void table_bequeath(Table *t, Term from)
 {
     Term heir = t->heir;
-    if (heir != A_none && heir != from && proc_lookup(heir)) {
+    if (heir != from && table_has_heir(t)) {
         write_lock(&ets.registry);
         t->owner = heir;
         owned_link(t, heir);

@@ -92,6 +92,7 @@ typedef struct Table {
     Term name;
     Term owner;
     Term heir; /* pid or A_none */
+    int64_t heir_started_ns; /* of the process that is meant: its pid may be used again */
     Term heir_data;
     HeapFrag *heir_frag;
     EtsFix *fixes;
@@ -215,6 +216,7 @@ EtsStore *store_magic_of(Term ref);
 bool table_rename(Table *t, Term name);
 /* Sets the heir of a write-locked table, copying data. */
 void table_set_heir(Table *t, Term heir, Term data);
+bool table_has_heir(const Table *t); /* and it lives */
 /* Gives a write-locked table to another live process. */
 void table_set_owner(Table *t, Term owner);
 /* Fixing by a process; t is write-locked. Unfixing purges what is dead. */

@@ -153,8 +153,7 @@ static void proc_each_root(Proc *p, SlotFn fn, void *arg)
 static void gc_sweep_off_heap(Gc *g)
 {
     OffHeap *oh = &g->p->off_heap;
-    Word *object = oh->first;
-    oh->first = NULL;
+    Word *object = oh->first, **end = &oh->first; /* the list keeps its order: process_info shows it */
     oh->bytes = 0;
     while (object) {
         Word header = *object;
@@ -164,13 +163,15 @@ static void gc_sweep_off_heap(Gc *g)
         if (live == object && !gc_leaves(g, object)) {
             off_heap_drop(object);
         } else {
-            off_heap_link(oh, live);
+            *end = live;
+            end = off_heap_next(live);
             if (header_sub(*live) == SUB_REFC_BIN) {
                 oh->bytes += ((RefcBin *)live)->bin->size;
             }
         }
         object = next;
     }
+    *end = NULL;
 }
 
 static void gc_free_frags(Proc *p)
