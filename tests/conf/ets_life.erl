@@ -12,12 +12,12 @@ continuations() ->
     {[_, _], C} = ets:select(T, [{{'$1', '_'}, [], ['$1']}], 2),
     renamed = ets:rename(T, renamed),
     {[_], '$end_of_table'} = ets:select(C),
-    renamed = ets:rename(renamed, name),
+    name = ets:rename(renamed, name),
     true = ets:delete(T),
     T = ets:new(name, [named_table]),
     io:format("~p~n", [element(1, element(2, catch ets:select(C)))]).
 
-%% The heir ends, another process gets its pid, then the owner ends.
+%% The heir ends, another process gets its pid (always on loom, mostly on erl), then the owner ends.
 heir_of_old() ->
     erts_debug:set_internal_state(available_internal_state, true),
     Next = erts_debug:get_internal_state(next_pid),
@@ -37,7 +37,7 @@ heir_of_old() ->
     Owner ! go,
     receive {'DOWN', OwnerRef, _, _, _} -> ok end,
     [P ! nothing || P <- Others],
-    io:format("~p ~p~n", [lists:member(Heir, Others), [receive M -> M end || _ <- Others]]).
+    io:format("~p~n", [[receive M -> M end || _ <- Others]]).
 
 locks() ->
     [io:format("~p ~p~n", [N, catch element(2, ets:info(new(N), write_concurrency))])
