@@ -23,7 +23,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     literal_init();
     atom_init((size_t)1 << 24); /* every new name in an input stays */
     native_init();
-    sched_init_all(1);
+    sched_init_all(1, 1);
     code_init();
     return 0;
 }

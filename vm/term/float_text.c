@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Floats to and from text. Digits come from the C library's printf, which is exact; the shortest form is
- * found by asking for 15, 16, 17 digits and reading back.
+ * Floats to and from text. A given number of digits comes from the C library's printf, which is exact; the shortest form
+ * from float_shortest.c.
  */
+#include "vm/term/float_shortest.h"
 #include "vm/term/number.h"
 
 /* Decimal digits of |d| and the exponent of ten of the first: d = 0.D1 D2 D3... * 10^(point). */
@@ -12,69 +13,18 @@ typedef struct Digits {
     int point;
 } Digits;
 
-/* `n` digits of d > 0, correctly rounded. */
-static void digits_of(double d, int n, Digits *out)
-{
-    char buf[40];
-    snprintf(buf, sizeof buf, "%.*e", n - 1, d);
-    out->digit[0] = buf[0];
-    if (n > 1) {
-        memcpy(out->digit + 1, buf + 2, (size_t)n - 1);
-    }
-    const char *e = strchr(buf, 'e');
-    int exponent = 0;
-    for (const char *c = e + 2; *c; c++) {
-        exponent = exponent * 10 + (*c - '0');
-    }
-    out->point = (e[1] == '-' ? -exponent : exponent) + 1;
-    out->count = n;
-}
-
-static double digits_value(const Digits *g)
-{
-    char buf[48];
-    snprintf(buf, sizeof buf, "%.*se%d", g->count, g->digit, g->point - g->count);
-    return strtod(buf, NULL);
-}
-
-/* Adds one unit in the last place. */
-static void digits_increment(Digits *g)
-{
-    int i = g->count - 1;
-    while (i >= 0 && g->digit[i] == '9') {
-        g->digit[i--] = '0';
-    }
-    if (i >= 0) {
-        g->digit[i]++;
-        return;
-    }
-    g->digit[0] = '1'; /* 99 -> 10, one power up; the rest are zeros already */
-    g->point++;
-}
-
-/*
- * The shortest digits that read back as d > 0. Normal doubles always survive 15 digits and back, so the search starts there
- * and drops zeros; below the normal range it starts at 1. Just above a power of two the next double
- * below is nearer than the next above, and a digit string on the far side can be the only one of its
- * length: so the next larger one is tried too.
- */
 static void shortest_digits(double d, Digits *g)
 {
-    for (int n = d < 2.3e-308 ? 1 : 15; n <= 17; n++) {
-        digits_of(d, n, g);
-        if (digits_value(g) == d) {
-            break;
-        }
-        Digits up = *g;
-        digits_increment(&up);
-        if (n < 17 && digits_value(&up) == d) {
-            *g = up;
-            break;
-        }
+    int exponent;
+    uint64_t v = float_shortest(d, &exponent);
+    g->count = 0;
+    for (uint64_t rest = v; rest; rest /= 10) {
+        g->count++;
     }
-    while (g->count > 1 && g->digit[g->count - 1] == '0') {
-        g->count--;
+    for (int i = g->count; i > 0; i--, v /= 10) {
+        g->digit[i - 1] = (char)('0' + v % 10);
     }
+    g->point = g->count + exponent;
 }
 
 static char *put_zeros(char *o, int n)
@@ -149,7 +99,7 @@ size_t float_format_short(double d, char *buf)
         memcpy(o, "0.0", 4);
         return (size_t)(o - buf) + 3;
     }
-    Digits g;
+    Digits g = {0};
     shortest_digits(d, &g);
     /* From 2^53 on not every integer is a float: always scientific. */
     o = d < 9007199254740992.0 && is_fixed_shorter(&g) ? put_fixed(o, &g)
