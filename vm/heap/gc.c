@@ -24,6 +24,8 @@ typedef struct Gc {
     Proc *p;
     Term *hp;                          /* next free word of the new young block */
     Term *old_hp;                      /* minor: next free word of the old generation */
+    uintptr_t from_start, from_size;   /* the young block: most of what moves lies here */
+    bool from_elsewhere;               /* so do fragments, and the old generation in a full collection */
     uintptr_t old_start, old_size;     /* bytes not to collect (minor); size 0 in a full collection */
     uintptr_t mature_start, mature_size; /* bytes that move to the old generation (minor) */
 } Gc;
@@ -35,7 +37,10 @@ static inline bool in_range(const void *ptr, uintptr_t start, uintptr_t size)
 
 static inline bool gc_leaves(const Gc *g, const void *ptr)
 {
-    return is_literal_ptr(ptr) || in_range(ptr, g->old_start, g->old_size);
+    if (in_range(ptr, g->from_start, g->from_size)) {
+        return false;
+    }
+    return !g->from_elsewhere || is_literal_ptr(ptr) || in_range(ptr, g->old_start, g->old_size);
 }
 
 static Term gc_move_cons(Gc *g, Term *cell)
@@ -55,8 +60,21 @@ static Term gc_move_object(Gc *g, Term *object)
     Term **to = in_range(object, g->mature_start, g->mature_size) ? &g->old_hp : &g->hp;
     Term *copy = *to;
     size_t words = header_object_words(object);
-    for (size_t i = 0; i < words; i++) {
-        copy[i] = object[i];
+    switch (words) { /* the frequent sizes without a call */
+    case 2:
+        memcpy(copy, object, 2 * sizeof(Term));
+        break;
+    case 3:
+        memcpy(copy, object, 3 * sizeof(Term));
+        break;
+    case 4:
+        memcpy(copy, object, 4 * sizeof(Term));
+        break;
+    case 5:
+        memcpy(copy, object, 5 * sizeof(Term));
+        break;
+    default:
+        memcpy(copy, object, words * sizeof(Term));
     }
     *to = copy + words;
     object[0] = make_boxed(copy);
@@ -106,7 +124,8 @@ static Term *gc_scan(Gc *g, Term *scan, Term *const *end)
 {
     while (scan < *end) {
         if (is_header(*scan)) {
-            scan = gc_scan_object(g, scan);
+            /* Behind a tuple's header come terms only: they are scanned like cons cells. */
+            scan = header_sub(*scan) == SUB_TUPLE ? scan + 1 : gc_scan_object(g, scan);
         } else {
             gc_slot(g, scan);
             scan++;
@@ -188,6 +207,9 @@ static void gc_free_frags(Proc *p)
 static void gc_run(Gc *g, Term *to, size_t words, Term *x, unsigned live, Term *old_scan)
 {
     Proc *p = g->p;
+    g->from_start = (uintptr_t)p->heap;
+    g->from_size = (size_t)(p->hp - p->heap) * sizeof(Term);
+    g->from_elsewhere = p->frags || (p->old_heap && !g->old_size);
     g->hp = to;
     gc_range(g, x, x + live);
     gc_range(g, p->stop, p->stack_end);
