@@ -204,6 +204,10 @@ static bool kind_matches(const Loader *ld, char kind, const Operand *o, const Sp
         return o->tag == OPERAND_FLOAT_REG;
     case 'A':
         return o->tag == OPERAND_NUMBER || o->tag == OPERAND_HEAP;
+    case '2':
+    case '3':
+    case '4':
+        return o->tag == OPERAND_LIST && ld->list.count == (size_t)(kind - '0');
     case '*':
     case 'B':
         return o->tag == OPERAND_LIST;
@@ -216,9 +220,8 @@ static bool kind_matches(const Loader *ld, char kind, const Operand *o, const Sp
     }
 }
 
-static bool emit_list(Loader *ld)
+static bool emit_elements(Loader *ld)
 {
-    emit(ld, ld->list.count);
     for (size_t i = 0; i < ld->list.count; i++) {
         const Operand *o = &ld->list.at[i];
         if (o->tag == OPERAND_LABEL ? !emit_label(ld, o->value) : !emit_source(ld, o)) {
@@ -305,8 +308,13 @@ static bool emit_operand(Loader *ld, char kind, const Operand *o, unsigned gener
         VEC_PUSH(&ld->fun_fixups, (uint32_t)ld->code.count);
         emit(ld, o->value);
         return true;
+    case '2':
+    case '3':
+    case '4':
+        return emit_elements(ld);
     case '*':
-        return emit_list(ld);
+        emit(ld, ld->list.count);
+        return emit_elements(ld);
     case 'B':
         return specialise_segments(ld);
     default: /* '=' '_' */

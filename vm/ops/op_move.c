@@ -172,6 +172,37 @@ OP(put_tuple2)
     NEXT(3 + n);
 }
 
+/* Of a known size; element i stands in operand from + i - 1. */
+#define TUPLE_ELEMENT(i, from) (hp[i] = SRC((from) + (i) - 1))
+#define TUPLE_DONE(n, dst, words)              \
+    do {                                       \
+        hp[0] = MAKE_HEADER(n, SUB_TUPLE);     \
+        dst = make_boxed(hp);                  \
+        hp += (n) + 1;                         \
+        NEXT(words);                           \
+    } while (0)
+OP(put_tuple2_2)
+{
+    TUPLE_ELEMENT(1, 2);
+    TUPLE_ELEMENT(2, 2);
+    TUPLE_DONE(2, REG_X(1), 4);
+}
+OP(put_tuple2_3)
+{
+    TUPLE_ELEMENT(1, 2);
+    TUPLE_ELEMENT(2, 2);
+    TUPLE_ELEMENT(3, 2);
+    TUPLE_DONE(3, REG_X(1), 5);
+}
+OP(put_tuple2_4)
+{
+    TUPLE_ELEMENT(1, 2);
+    TUPLE_ELEMENT(2, 2);
+    TUPLE_ELEMENT(3, 2);
+    TUPLE_ELEMENT(4, 2);
+    TUPLE_DONE(4, REG_X(1), 6);
+}
+
 /* --- the frame ---------------------------------------------------------------------------------------- */
 /* E[0] has the tag of a code address from the start, so that the collector and a search for a handler know a frame by it. */
 /* ENSURE for instructions that have done nothing yet: the rare part collects and starts the instruction again. What it needs
@@ -276,6 +307,21 @@ OP(test_heap_put_list_yxx)
     CONS(REG_Y(3), REG_X(4), REG_X(5));
     NEXT(6);
 }
+OP(test_heap_tuple_2)
+{
+    ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
+    TUPLE_ELEMENT(1, 4);
+    TUPLE_ELEMENT(2, 4);
+    TUPLE_DONE(2, REG_X(3), 6);
+}
+OP(test_heap_tuple_3)
+{
+    ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
+    TUPLE_ELEMENT(1, 4);
+    TUPLE_ELEMENT(2, 4);
+    TUPLE_ELEMENT(3, 4);
+    TUPLE_DONE(3, REG_X(3), 7);
+}
 OP(put_list_yxx_return)
 {
     ENSURE_FIRST(ARG(1), (unsigned)ARG(2));
@@ -295,6 +341,19 @@ OP(trim)
     NEXT(3);
 }
 OP(init_y) { REG_Y(1) = NIL; NEXT(2); }
+OP(init_yregs_2)
+{
+    DST(1) = NIL;
+    DST(2) = NIL;
+    NEXT(3);
+}
+OP(init_yregs_3)
+{
+    DST(1) = NIL;
+    DST(2) = NIL;
+    DST(3) = NIL;
+    NEXT(4);
+}
 OP(init_yregs)
 {
     Word n = ARG(1);
