@@ -17,6 +17,7 @@ struct PollSource {
     int fd;          /* -1: unused */
     unsigned want;   /* WATCH_ bits now watched */
     unsigned armed;  /* those the kernel knows, 0: not in the set; more than wanted after poll_want */
+    bool takes_over; /* when another source has the same descriptor in the set, that one leaves it */
     bool always;     /* epoll cannot watch it (plain file, /dev/null): it is always ready */
     void (*ready)(PollSource *source, unsigned events); /* errors and hang-ups come as what is wanted */
     PollSource *next_always;

@@ -27,6 +27,8 @@ static struct Poller {
     int epoll;
     size_t foreign; /* sources in the epoll set that are not standard input or output */
     PollSource *always;
+    PollSource **by_fd; /* whose a descriptor in the set is */
+    size_t fd_count;
     /* The batch being handled: a source that leaves the set must also leave it. */
     struct epoll_event batch[EVENTS_AT_ONCE];
     int batch_at, batch_count;
@@ -75,25 +77,15 @@ static void always_remove(PollSource *source)
     }
 }
 
-/* Makes the kernel's idea of a source that can be in the set equal to `bits`. False: it cannot be. */
-static bool poll_arm(PollSource *source, unsigned bits)
+static PollSource **source_of(int fd)
 {
-    struct epoll_event ev = {.events = epoll_bits(bits), .data.ptr = source};
-    if (source->armed == bits) {
-        return true;
+    if ((size_t)fd >= poller.fd_count) {
+        size_t count = (size_t)fd * 2 + 64;
+        poller.by_fd = vm_realloc(poller.by_fd, count * sizeof *poller.by_fd);
+        memset(poller.by_fd + poller.fd_count, 0, (count - poller.fd_count) * sizeof *poller.by_fd);
+        poller.fd_count = count;
     }
-    if (!bits) {
-        epoll_ctl(poller.epoll, EPOLL_CTL_DEL, source->fd, &ev);
-        poller.foreign -= source->fd > STDERR_FILENO;
-    } else if (source->armed) {
-        epoll_ctl(poller.epoll, EPOLL_CTL_MOD, source->fd, &ev);
-    } else if (epoll_ctl(poller.epoll, EPOLL_CTL_ADD, source->fd, &ev) == 0) {
-        poller.foreign += source->fd > STDERR_FILENO;
-    } else {
-        return false;
-    }
-    source->armed = bits;
-    return true;
+    return &poller.by_fd[fd];
 }
 
 static void batch_forget(const PollSource *source)
@@ -103,6 +95,41 @@ static void batch_forget(const PollSource *source)
             poller.batch[i].events = 0;
         }
     }
+}
+
+/* A descriptor can be in the set once. A second source for it, a port opened on another port's descriptor, takes over. */
+static void take_over(PollSource *old)
+{
+    old->armed = 0;
+    old->want = 0;
+    batch_forget(old);
+}
+
+/* Makes the kernel's idea of a source that can be in the set equal to `bits`. False: it cannot be. */
+static bool poll_arm(PollSource *source, unsigned bits)
+{
+    struct epoll_event ev = {.events = epoll_bits(bits), .data.ptr = source};
+    if (source->armed == bits) {
+        return true;
+    }
+    PollSource **whose = source_of(source->fd);
+    if (!bits) {
+        epoll_ctl(poller.epoll, EPOLL_CTL_DEL, source->fd, &ev);
+        *whose = NULL;
+        poller.foreign -= source->fd > STDERR_FILENO;
+    } else if (source->armed) {
+        epoll_ctl(poller.epoll, EPOLL_CTL_MOD, source->fd, &ev);
+    } else if (*whose && source->takes_over && epoll_ctl(poller.epoll, EPOLL_CTL_MOD, source->fd, &ev) == 0) {
+        take_over(*whose);
+        *whose = source;
+    } else if (epoll_ctl(poller.epoll, EPOLL_CTL_ADD, source->fd, &ev) == 0) {
+        *whose = source;
+        poller.foreign += source->fd > STDERR_FILENO;
+    } else {
+        return false;
+    }
+    source->armed = bits;
+    return true;
 }
 
 void poll_watch(PollSource *source, unsigned want)

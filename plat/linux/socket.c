@@ -104,7 +104,7 @@ static void socket_ready(PollSource *source, unsigned events)
 static Socket *socket_new(int fd)
 {
     LinuxSocket *s = vm_calloc(sizeof *s);
-    s->source = (PollSource){.fd = fd, .ready = socket_ready};
+    s->source = (PollSource){.fd = fd, .takes_over = true, .ready = socket_ready};
     return &s->head;
 }
 

@@ -199,16 +199,16 @@ void inet_deliver_packet(Tcp *t, PacketType type, const uint8_t *packet, size_t 
     send_value(d, &l, A_http, value);
 }
 
-void inet_deliver_to_port(Inet *d, const uint8_t *head, size_t head_size, InetData data)
+void inet_deliver_to_port(Inet *d, InetData data)
 {
     if (!d->port) {
         return;
     }
     /* As a port's data: a list unless the port was opened for binaries, which accepted connections were not. */
     bool list = !d->port->binary;
-    Letter l = letter_new(2 * PAIR + 2 * head_size + (list ? 2 * data.size : data_words(d, data.size)));
+    Letter l = letter_new(2 * PAIR + (list ? 2 * data.size : data_words(d, data.size)));
     Term value = list ? letter_string(&l, data.at, data.size, NIL) : make_data(d, &l, data);
-    value = pair(&l, A_data, letter_string(&l, head, head_size, value));
+    value = pair(&l, A_data, value);
     send_message(d, &l, d->port->owner, pair(&l, d->id, value));
     inet_count_active(d);
 }
@@ -234,7 +234,7 @@ static Term make_address(Letter *l, const NetAddress *a)
     case NET_LOCAL:
         return pair(l, A_local, letter_binary(l, a->bytes, a->size));
     default:
-        return pair(l, a->family == NET_UNSPEC ? A_unspec : A_undefined, letter_binary(l, NULL, 0));
+        return pair(l, a->family == NET_UNSPEC ? A_unspec : A_undefined, letter_binary(l, "", 0));
     }
 }
 
@@ -279,7 +279,8 @@ void inet_deliver_datagram(Inet *d, const NetAddress *from, InetData data, const
     Answer address = {0};
     address_write(&address, from);
     if (d->active) {
-        inet_deliver_to_port(d, address.bytes, address.size, data);
+        answer_bytes(&address, data.at, data.size);
+        inet_deliver_to_port(d, (InetData){NULL, address.bytes, address.size});
     } else {
         Letter l = letter_new(QUAD + 2 * PAIR + 2 * address.size + EXTRAS_WORDS + data_words(d, data.size));
         Term value = make_data(d, &l, data);

@@ -198,6 +198,21 @@ bool inet_request_open(Inet *d, Request *r, Answer *a, bool adopt);
 /* The socket goes; what was borrowed stays open. */
 void inet_close_socket(Inet *d);
 void inet_free(Inet *d); /* all but d itself and what the kinds have */
+/* Around calls that move data: the port lock is let go. */
+static inline void inet_call_begin(Inet *d)
+{
+    if (d->port) {
+        port_pin(d->port);
+    }
+}
+static inline void inet_call_end(Inet *d)
+{
+    if (d->port) {
+        port_unpin(d->port);
+    }
+}
+/* Such a call is under way elsewhere: an event comes again, a timer is to. */
+static inline bool inet_is_away(const Inet *d) { return d->port && d->port->pinned; }
 void inet_watch(Inet *d, unsigned more);
 void inet_unwatch(Inet *d, unsigned less);
 void inet_exit(Inet *d, Term reason);
@@ -244,7 +259,7 @@ void inet_deliver_stream(Tcp *t, InetData data);
 void inet_deliver_packet(Tcp *t, PacketType type, const uint8_t *packet, size_t n);
 void inet_deliver_datagram(Inet *d, const NetAddress *from, InetData data, const SocketExtra *extras, size_t extra_count,
                            bool with_extras);
-void inet_deliver_to_port(Inet *d, const uint8_t *head, size_t head_size, InetData data);
+void inet_deliver_to_port(Inet *d, InetData data);
 /* One more packet has been delivered to an active socket. */
 void inet_count_active(Inet *d);
 

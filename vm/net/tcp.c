@@ -390,6 +390,9 @@ static bool tcp_request(Inet *d, unsigned command, Request *r, Answer *a, Term c
         }
         tcp_push_back(t, r->at, r->left);
         return answer_ok(a);
+    case REQ_GETSTATUS:
+        acceptors_purge(t); /* dead ones do not make it accepting */
+        return inet_request(d, command, r, a, caller);
     default: return inet_request(d, command, r, a, caller);
     }
 }
@@ -415,6 +418,9 @@ static void tcp_ready(void *owner, unsigned events)
 {
     Tcp *t = owner;
     Inet *d = &t->inet;
+    if (inet_is_away(d)) {
+        return;
+    }
     if (events & d->watched & SOCKET_READ) {
         ready_read(t);
     }

@@ -152,7 +152,7 @@ static bool deliver_packet(Tcp *t, size_t size)
     size_t tail = size >= head + packet_padding(type, packet) ? packet_padding(type, packet) : 0;
     InetData data = {size * 4 >= t->input->size * 3 && d->binary ? t->input : NULL, packet + head, size - head - tail};
     if (d->deliver_port) {
-        inet_deliver_to_port(d, NULL, 0, data);
+        inet_deliver_to_port(d, data);
     } else {
         inet_deliver_stream(t, data);
     }
@@ -295,7 +295,9 @@ static Term read_some(Tcp *t, size_t *n, bool *full)
     Term error = NONVALUE;
     size_t room = t->input_size - t->end;
     size_t ask = t->wanted && t->wanted < room ? t->wanted : room;
+    inet_call_begin(&t->inet);
     int64_t got = inet_ops()->recv(t->inet.socket, t->input->data + t->end, ask, &error);
+    inet_call_end(&t->inet);
     *n = got > 0 ? (size_t)got : 0;
     *full = *n == ask;
     t->end += *n;
@@ -383,6 +385,10 @@ static void recv_timeout(void *arg)
 {
     Tcp *t = arg;
     t->recv_timer = NULL;
+    if (inet_is_away(&t->inet)) {
+        inet_timer(&t->recv_timer, 1, recv_timeout, t);
+        return;
+    }
     inet_unwatch(&t->inet, SOCKET_READ);
     t->wanted = 0;
     inet_async_error(&t->inet, A_timeout);

@@ -134,7 +134,9 @@ static void gather_flush(Gather *g)
     int64_t sent = 0;
     if (!g->queue_only && g->error == NONVALUE && g->count) {
         Term error = NONVALUE;
+        inet_call_begin(&g->t->inet);
         sent = inet_ops()->send(g->t->inet.socket, g->v, g->count, &error);
+        inet_call_end(&g->t->inet);
         if (sent < 0) {
             sent = 0;
             g->error = error == A_eagain ? NONVALUE : error;
@@ -236,6 +238,10 @@ static void send_timeout(void *arg)
 {
     Tcp *t = arg;
     t->send_timer = NULL;
+    if (inet_is_away(&t->inet)) {
+        inet_timer(&t->send_timer, 1, send_timeout, t);
+        return;
+    }
     if (tcp_unbusy(t)) {
         inet_reply(&t->inet, A_timeout);
         if (t->send_timeout_close) {
@@ -249,6 +255,10 @@ static void delayed_output(void *arg)
 {
     Tcp *t = arg;
     t->delay_timer = NULL;
+    if (inet_is_away(&t->inet)) {
+        inet_timer(&t->delay_timer, 1, delayed_output, t);
+        return;
+    }
     if (t->inet.state & STATE_CONNECTED) {
         tcp_output(t);
     }
@@ -353,7 +363,9 @@ static Term send_queue(Tcp *t, size_t limit, size_t *n)
         v[count++] = (SocketVec){c->at, size};
         limit -= size;
     }
+    inet_call_begin(&t->inet);
     int64_t sent = inet_ops()->send(t->inet.socket, v, count, &error);
+    inet_call_end(&t->inet);
     *n = sent > 0 ? (size_t)sent : 0;
     queue_drop(t, *n);
     return sent < 0 ? error : NONVALUE;
@@ -455,7 +467,9 @@ static void sendfile_go_on(Tcp *t)
     }
     while (f->left && error == NONVALUE) {
         uint64_t step = f->left < SENDFILE_STEP ? f->left : SENDFILE_STEP;
+        inet_call_begin(&t->inet);
         int64_t n = inet_ops()->send_file(t->inet.socket, f->file, f->offset, step, &error);
+        inet_call_end(&t->inet);
         if (n == 0) {
             f->left = 0; /* the file is shorter */
         } else if (n > 0) {

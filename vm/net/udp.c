@@ -64,15 +64,17 @@ static bool read_one(Udp *u)
     Term error = NONVALUE;
     bool connected = d->state & STATE_CONNECTED, with_extras = d->extras && !connected;
     Binary *buf = binary_alloc((size_t)d->buffer);
+    inet_call_begin(d);
     int64_t n = connected ? inet_ops()->recv(d->socket, buf->data, buf->size, &error)
                           : inet_ops()->recv_from(d->socket, buf->data, buf->size, &from, extras,
                                                   with_extras ? &count : NULL, &error);
+    inet_call_end(d);
     if (n >= 0) {
+        deliver(d, buf, (size_t)n, &from, extras, with_extras ? count : 0, with_extras);
         if (!d->active) {
             inet_timer_stop(&d->timer);
             inet_unwatch(d, SOCKET_READ);
         }
-        deliver(d, buf, (size_t)n, &from, extras, with_extras ? count : 0, with_extras);
     } else if (error != A_eagain) {
         read_failed(u, error);
     }
@@ -84,6 +86,9 @@ static void udp_ready(void *owner, unsigned events)
 {
     Udp *u = owner;
     Inet *d = &u->inet;
+    if (inet_is_away(d)) {
+        return;
+    }
     for (int32_t i = 0; i < u->read_packets && (events & d->watched & SOCKET_READ); i++) {
         if (!read_one(u)) {
             break;
@@ -99,6 +104,10 @@ static void recv_timeout(void *arg)
 {
     Udp *u = arg;
     u->inet.timer = NULL;
+    if (inet_is_away(&u->inet)) {
+        inet_timer(&u->inet.timer, 1, recv_timeout, u);
+        return;
+    }
     inet_unwatch(&u->inet, SOCKET_READ);
     inet_async_error(&u->inet, A_timeout);
     inet_leave(&u->inet);
@@ -213,7 +222,9 @@ static Term send_packet(Udp *u, Request *r)
     }
     inet_count_out(d, r->left);
     bool connected = d->state & STATE_CONNECTED;
+    inet_call_begin(d);
     inet_ops()->send_to(d->socket, connected ? NULL : &to, (SocketVec){r->at, r->left}, extras, count, &error);
+    inet_call_end(d);
     return error;
 }
 

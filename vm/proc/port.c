@@ -52,6 +52,35 @@ void ports_unlock(void)
     }
 }
 
+/* Lets the lock go however often it is held, and takes it again as often. */
+static unsigned lock_release(void)
+{
+    unsigned depth = table.depth;
+    table.depth = 0;
+    __atomic_store_n(&table.holder, NULL, __ATOMIC_RELAXED);
+    spin_unlock(&table.lock);
+    return depth;
+}
+
+static void lock_resume(unsigned depth)
+{
+    spin_lock(&table.lock);
+    __atomic_store_n(&table.holder, plat_sched(), __ATOMIC_RELAXED);
+    table.depth = depth;
+}
+
+void port_pin(Port *port)
+{
+    port->pinned = true;
+    port->pin_depth = lock_release();
+}
+
+void port_unpin(Port *port)
+{
+    lock_resume(port->pin_depth);
+    port->pinned = false;
+}
+
 void port_table_init(size_t limit)
 {
     table.limit = limit;
@@ -73,8 +102,16 @@ Port *port_lookup(Term id_or_name)
     if (!id || !is_local_port(id)) {
         return NULL;
     }
-    uint64_t *at = idmap_find(table.ports, id);
-    return at ? (Port *)(uintptr_t)*at : NULL;
+    for (;;) {
+        uint64_t *at = idmap_find(table.ports, id);
+        Port *port = at ? (Port *)(uintptr_t)*at : NULL;
+        if (!port || !port->pinned) {
+            return port;
+        }
+        unsigned depth = lock_release();
+        plat_relax();
+        lock_resume(depth);
+    }
 }
 
 void port_each(void (*fn)(Port *port, void *arg), void *arg)

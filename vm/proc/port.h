@@ -40,6 +40,8 @@ struct Port {
     bool in, out;     /* directions asked for: both when neither was */
     bool parallelism;
     bool busy;        /* port_command waits: see port_set_busy */
+    bool pinned;      /* see port_pin */
+    unsigned pin_depth;
     uint8_t packet;   /* 0, 1, 2, 4 */
     size_t line;      /* {line, N}, 0 none */
     HeapFrag *user_data_frag;
@@ -62,6 +64,10 @@ struct Port {
  * platform while it handles events hold it. Nests. */
 void ports_lock(void);
 void ports_unlock(void);
+/* A driver lets the lock go while it makes a system call for this port. Nobody else sees the port meanwhile: port_lookup
+ * waits, and the driver's own events and timers must look at `pinned`. */
+void port_pin(Port *port);
+void port_unpin(Port *port);
 
 void port_table_init(size_t limit);
 size_t port_table_limit(void);

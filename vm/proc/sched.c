@@ -25,7 +25,7 @@
 #include "vm/vm.h"
 
 enum { POLL_REDUCTIONS = 2 * SLICE_REDUCTIONS, POLL_SLICES = 64, LOW_EVERY = 8 };
-enum { STEAL_MAX = 32, IDLE_SPINS = 300, SPINS_PER_LOOK = 16 };
+enum { STEAL_MAX = 32, IDLE_SPINS = 300, SPINS_PER_LOOK = 16, LOOKS_PER_POLL = 8 };
 
 static struct Schedulers {
     Sched *all;
@@ -435,6 +435,9 @@ static Proc *sched_spin(Sched *s)
         p = p ? p : sched_steal(s);
         if (p) {
             return p;
+        }
+        if (s->index == 0 && i % LOOKS_PER_POLL == 0) {
+            plat_poll(s, 0); /* events do not wait for the end of the spinning */
         }
         for (unsigned k = 0; k < SPINS_PER_LOOK; k++) {
             core_pause();
