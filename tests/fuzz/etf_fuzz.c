@@ -3,28 +3,17 @@
  * Fuzz target: any bytes as an external term. The answer is "malformed" or a term; what was read can be written,
  * read back to an equal term, compared, hashed and printed. Memory stays in proportion to the input.
  */
-#include "vm/bif/native.h"
-#include "vm/heap/literal.h"
-#include "vm/load/code.h"
-#include "vm/proc/sched.h"
+#include "tests/fuzz/machine.h"
 #include "vm/term/compare.h"
 #include "vm/term/etf.h"
 #include "vm/term/hash.h"
 #include "vm/term/print.h"
-#include "vm/vm.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    literal_init();
-    atom_init((size_t)1 << 24); /* every new name in an input stays */
-    native_init();
-    sched_init_all(1, 1);
-    code_init();
+    machine_init();
     return 0;
 }
 

@@ -3,25 +3,13 @@
  * Fuzz target: any bytes as a .beam file. The answer is an error or a prepared module, never a crash, a leak, or a read outside
  * the input. What prepares is published and purged as well, so that linking and freeing are covered. (It is not run: see the verifier.)
  */
-#include "vm/bif/native.h"
-#include "vm/heap/literal.h"
-#include "vm/load/code.h"
-#include "vm/proc/sched.h"
-#include "vm/vm.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/machine.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    literal_init();
-    atom_init((size_t)1 << 24); /* every new name in an input stays */
-    native_init();
-    sched_init_all(1, 1);
-    code_init();
-    proc_table_init(1024);
+    machine_init();
     return 0;
 }
 
