@@ -9,11 +9,12 @@
  *     data      each file at a multiple of 16; the gaps are zero
  *
  * The root hash is SHA-256 over the header's first 32 bytes, the entries and the names. Entries hold the hashes of
- * their files, so the root stands for every byte of the archive. Gaps and (in an unsigned bundle) the signature slot must be
- * zero, so that there is no bit that may differ unseen.
+ * their files, so the root stands for every byte of the archive. Gaps and (in an unsigned bundle) the signature slot
+ * must be zero, so that there is no bit that may differ unseen.
  *
- * The reader allocates nothing and trusts nothing: bundle_open() checks the index and every offset in it once, after which
- * lookups need no checks; bundle_check() compares one file with its hash, and must be asked before its bytes are used.
+ * The reader allocates nothing and trusts nothing: bundle_open() checks the index and every offset in it once, after
+ * which lookups need no checks; bundle_check() compares one file with its hash, and must be asked before its bytes are
+ * used.
  */
 #pragma once
 

@@ -21,7 +21,8 @@ static const uint32_t sine[64] = {
         a += mix(b, c, d) + sine[i] + word[(k) % 16];    \
         a = b + (a << (by) | a >> (32 - (by)));          \
     } while (0)
-/* Sixteen steps; word number of step i: times * i + plus. The variables take turns by name, so that nothing is moved. */
+/* Sixteen steps; word number of step i: times * i + plus. The variables take turns by name, so that nothing is
+ * moved. */
 #define ROUND(mix, first, times, plus, by0, by1, by2, by3)                                       \
     for (unsigned i = first; i < first + 16; i += 4) {                                           \
         STEP(mix, a, b, c, d, times * i + plus, by0, i);                                         \

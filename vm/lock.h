@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Spinning locks for a few instructions' worth of work on shared tables. Holders never sleep and never run Erlang code while
- * they hold one. A thread of a hosted machine can lose its core while it holds a lock, so a waiter gives its own
+ * Spinning locks for a few instructions' worth of work on shared tables. Holders never sleep and never run Erlang code
+ * while they hold one. A thread of a hosted machine can lose its core while it holds a lock, so a waiter gives its own
  * core away after a while (plat_relax). Zero is the unlocked state.
  *
  * Order, where two are held: timer wheel, process timer list; port lock before everything it calls; table before name.

@@ -42,10 +42,10 @@ void plat_set_sched(Sched *s);
 /* For a thread that waits for another for longer than a few instructions. */
 void plat_relax(void);
 
-/* Called by a scheduler between slices (timeout 0) and when it has nothing to run (timeout until the next timer; -1 = none):
- * lets the platform look at its event sources (descriptors, interrupts), which send messages through
- * vm/proc/msg.h and port.h. Returns early on an event or plat_wake. Events are for scheduler 0. While it sleeps it is at a
- * safe point: safe_sleep() before, safe_awake() after (vm/proc/safe.h). */
+/* Called by a scheduler between slices (timeout 0) and when it has nothing to run (timeout until the next timer; -1 =
+ * none): lets the platform look at its event sources (descriptors, interrupts), which send messages through
+ * vm/proc/msg.h and port.h. Returns early on an event or plat_wake. Events are for scheduler 0. While it sleeps it is
+ * at a safe point: safe_sleep() before, safe_awake() after (vm/proc/safe.h). */
 void plat_poll(Sched *s, int64_t timeout_ns);
 /* From any thread: makes plat_poll of that scheduler return. */
 void plat_wake(Sched *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's locks: spinning, held for a few hundred instructions at most. A lock that handlers take too is taken with
- * interrupts off (KLock); the one of the memory allocators is not, and its holder may take it again (mm_lock).
+ * The kernel's locks: spinning, held for a few hundred instructions at most. A lock that handlers take too is taken
+ * with interrupts off (KLock); the one of the memory allocators is not, and its holder may take it again (mm_lock).
  * A panic takes none.
  */
 #pragma once

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See smp.h. Starting a processor follows the multiprocessor start of the Intel SDM, volume 3, section 9.4: INIT, then
- * twice a start-up message that names the page below 1 MiB where it begins in real mode. Three pages there (TRAMPOLINE) hold the
- * code of ap.S and tables that map it where it is, and everything else as the kernel's tables do; the processor leaves
- * them in its first C function. They are the last thing that maps the low half.
+ * twice a start-up message that names the page below 1 MiB where it begins in real mode. Three pages there
+ * (TRAMPOLINE) hold the code of ap.S and tables that map it where it is, and everything else as the kernel's tables
+ * do; the processor leaves them in its first C function. They are the last thing that maps the low half.
  *
  * Comes from: plat/metal (one scheduler a processor). Goes to: the function it was started for.
  */
@@ -81,7 +81,7 @@ void mm_unlock(void)
     }
 }
 
-/* --- starting ------------------------------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 static bool trampoline_is_memory(void)
 {
     uint64_t phys;
@@ -185,7 +185,7 @@ bool smp_start(unsigned index, void (*fn)(void *arg), void *arg)
     return true;
 }
 
-/* --- messages between processors -------------------------------------------------------------------------------------- */
+/* --- messages between processors ---------------------------------------------------------------------------------- */
 void smp_wake(unsigned index)
 {
     if (index == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * More than one processor. Processor 0 boots and takes the interrupts of all devices; the others run what they are given.
+ * More than one processor. Processor 0 boots and takes the interrupts of all devices; the others run what they are
+ * given.
  */
 #pragma once
 
@@ -8,8 +9,9 @@
 
 /* Processors that run. */
 unsigned smp_count(void);
-/* Starts processor `index` (1 ...; of those ACPI lists, without the one that booted), which runs fn(arg) on a stack of its own
- * with interrupts on. False: there is none, it does not answer, or memory is short. Called in order, on processor 0. */
+/* Starts processor `index` (1 ...; of those ACPI lists, without the one that booted), which runs fn(arg) on a stack of
+ * its own with interrupts on. False: there is none, it does not answer, or memory is short. Called in order, on
+ * processor 0. */
 bool smp_start(unsigned index, void (*fn)(void *arg), void *arg);
 /* Makes the processor leave the halt it may be in, or the next one it was about to begin. */
 void smp_wake(unsigned index);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deterministic execution: `loom --deterministic SEED`. One scheduler; everything that may differ from run to run comes from here.
+ * Deterministic execution: `loom --deterministic SEED`. One scheduler; everything that may differ from run to run
+ * comes from here.
  *
- * Time is a number that grows by what the program does: REDUCTION_NS for each reduction, READ_NS for each look at a clock; when
- * nothing can run it jumps to the next timer. The wall clock begins within a day of EPOCH_S, the seed says when: programs make
- * seeds of their own from it. Random bytes come from the seed. So two runs of the same program take the same steps, on any
- * machine, as long as nothing outside answers them: descriptors other than the standard three are waited for in real
- * time, and what comes through them is not repeated.
+ * Time is a number that grows by what the program does: REDUCTION_NS for each reduction, READ_NS for each look at a
+ * clock; when nothing can run it jumps to the next timer. The wall clock begins within a day of EPOCH_S, the seed says
+ * when: programs make seeds of their own from it. Random bytes come from the seed. So two runs of the same program
+ * take the same steps, on any machine, as long as nothing outside answers them: descriptors other than the standard
+ * three are waited for in real time, and what comes through them is not repeated.
  *
- * `--schedule FILE` writes one line a slice: process, reductions, how it ended (y yielded, w waits, x exited), time in ns.
+ * `--schedule FILE` writes one line a slice: process, reductions, how it ended (y yielded, w waits, x exited), time in
+ * ns.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * {spawn, Command} and {spawn_executable, File}: a program as a port, over two pipes. Children are started with posix_spawn
- * (which does not copy this process) and waited for when SIGCHLD arrives.
+ * {spawn, Command} and {spawn_executable, File}: a program as a port, over two pipes. Children are started with
+ * posix_spawn (which does not copy this process) and waited for when SIGCHLD arrives.
  *
  * The end: when the program's output ends, and with the option exit_status also the program has ended, the owner gets
  * {exit_status, N}, the rest of a line, and eof or the exit signal.

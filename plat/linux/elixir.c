@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * loom --elixir [elixir | elixirc | iex | mix] ARGS...: Elixir as it is installed, on this machine. Its programs are
- * scripts that start `erl`, which they look up on the path and nowhere else; so the path begins with a folder that holds
- * an `erl` which is loom. Whatever they start in turn (mix, System.cmd) finds it too.
+ * scripts that start `erl`, which they look up on the path and nowhere else; so the path begins with a folder that
+ * holds an `erl` which is loom. Whatever they start in turn (mix, System.cmd) finds it too.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -166,15 +166,17 @@ static int open_flags(unsigned modes)
     return flags;
 }
 
-/* 0 when a file of this type may be opened so, else the error. Reads and writes happen in the machine's only thread, so pipes
- * and sockets, which may block it for ever, are refused with what OTP says of directories; devices are left non-blocking. */
+/* 0 when a file of this type may be opened so, else the error. Reads and writes happen in the machine's only thread,
+ * so pipes and sockets, which may block it for ever, are refused with what OTP says of directories; devices are left
+ * non-blocking. */
 static int type_check(int fd, unsigned modes)
 {
     struct stat st;
     if (fstat(fd, &st) < 0) {
         return errno;
     }
-    if ((modes & (MODE_ANY_TYPE | MODE_DIRECTORY)) || S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
+    if ((modes & (MODE_ANY_TYPE | MODE_DIRECTORY)) || S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) ||
+            S_ISBLK(st.st_mode)) {
         return 0;
     }
     return EISDIR;

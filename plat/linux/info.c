@@ -16,7 +16,8 @@ typedef struct ModuleCount {
     unsigned total, guard, dirty;
 } ModuleCount;
 
-/* i-th row of the core's and the platform's tables; NULL past the end. Nothing is initialised yet, so native_at is of no use. */
+/* i-th row of the core's and the platform's tables; NULL past the end. Nothing is initialised yet, so native_at is of
+ * no use. */
 static const NativeRow *row_at(size_t i)
 {
     size_t core = 0;

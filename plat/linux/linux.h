@@ -27,8 +27,8 @@ void poll_arm_waker(unsigned index);
 void poll_init(void);
 /* Changes what is watched; want 0 takes the source out (then it may be freed, even inside a ready function). */
 void poll_watch(PollSource *source, unsigned want);
-/* The same for sources that change their mind all the time: what is no longer wanted is taken out only when it happens. Use
- * poll_watch before freeing. */
+/* The same for sources that change their mind all the time: what is no longer wanted is taken out only when it
+ * happens. Use poll_watch before freeing. */
 void poll_want(PollSource *source, unsigned want);
 /* Waits for one descriptor outside the loop (flush at exit). Milliseconds, -1 for ever. True when ready. */
 bool poll_one(int fd, unsigned want, int timeout_ms);

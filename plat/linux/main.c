@@ -16,8 +16,8 @@
 
 #include "plat/linux/linux.h"
 
-/* erlang:pre_loaded() of OTP 25 without prim_socket and prim_net (and socket_registry, which serves only them): erl_init
- * starts the socket system only when prim_socket is loaded. */
+/* erlang:pre_loaded() of OTP 25 without prim_socket and prim_net (and socket_registry, which serves only them):
+ * erl_init starts the socket system only when prim_socket is loaded. */
 static const char *const preloaded_names[] = {
     "erl_init", "init", "erl_prim_loader", "erlang", "erts_internal", "prim_buffer", "prim_eval", "prim_file",
     "prim_inet", "prim_zip", "zlib", "erts_code_purger", "erts_dirty_process_signal_handler",
@@ -154,7 +154,7 @@ static const char help_text[] =
     "  loom info              what this build is and which OTP it runs\n"
     "  loom info --natives    its native functions, counted by module\n"
     "  loom verify FILE...    whether .beam files would be loaded, and why not\n"
-    "  loom --deterministic SEED ...   one scheduler, time and randomness made from the seed: each run takes the same steps\n"
+    "  loom --deterministic SEED ...   one scheduler, time and randomness made from the seed: all runs are the same\n"
     "  loom --schedule FILE ...        one scheduler; writes who ran, for how many reductions, and how it ended\n"
     "  loom --elixir P ...    Elixir's elixir (the default), elixirc, iex or mix, on loom\n"
     "  loom --root DIR ...    OTP's directory (also LOOM_ROOT, ROOTDIR; then the usual places)\n"

@@ -17,8 +17,8 @@ NATIVE(native_os_getpid)
     return heap_string(p, (const uint8_t *)text, (size_t)n);
 }
 
-/* The libraries of preloaded modules are built in: their functions are in the native tables. Others are shared objects made
- * against ERTS, which Loom does not load. */
+/* The libraries of preloaded modules are built in: their functions are in the native tables. Others are shared objects
+ * made against ERTS, which Loom does not load. */
 NATIVE(native_load_nif)
 {
     static const char why[] = "Loom does not load NIF libraries";

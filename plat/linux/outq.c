@@ -16,8 +16,8 @@ static struct OutQueues {
 
 static void outq_ready(PollSource *source, unsigned events);
 
-/* Whether writing to fd may block. Terminals and pipes are opened anew without blocking where possible: the flag belongs to
- * the open file, which we share with the shell that started us. */
+/* Whether writing to fd may block. Terminals and pipes are opened anew without blocking where possible: the flag
+ * belongs to the open file, which we share with the shell that started us. */
 static int unblocked(int fd, bool *chunked, bool *opened)
 {
     struct stat st;

@@ -97,7 +97,8 @@ static void batch_forget(const PollSource *source)
     }
 }
 
-/* A descriptor can be in the set once. A second source for it, a port opened on another port's descriptor, takes over. */
+/* A descriptor can be in the set once. A second source for it, a port opened on another port's descriptor, takes
+ * over. */
 static void take_over(PollSource *old)
 {
     old->armed = 0;
@@ -254,7 +255,8 @@ void plat_poll(Sched *s, int64_t timeout_ns)
         ms = 0;
     }
     if (ms) {
-        /* What has happened is asked again under the lock: until then another scheduler may close what it happened to. */
+        /* What has happened is asked again under the lock: until then another scheduler may close what it happened
+         * to. */
         struct epoll_event first;
         safe_sleep(s);
         if (epoll_wait(poller.epoll, &first, 1, (int)ms) == 0 && determined_is_on()) {

@@ -274,7 +274,7 @@ static Term socket_peer(Socket *s, NetAddress *a)
     return NONVALUE;
 }
 
-/* --- data ------------------------------------------------------------------------------------------------------------ */
+/* --- data --------------------------------------------------------------------------------------------------------- */
 static int64_t moved(ssize_t n, Term *error)
 {
     if (n < 0) {
@@ -377,7 +377,8 @@ size_t socket_extras_read(struct msghdr *m, SocketExtra *extras, size_t max)
     return count;
 }
 
-static int64_t socket_recv_from(Socket *s, uint8_t *buf, size_t size, NetAddress *from, SocketExtra *extras, size_t *count,
+static int64_t socket_recv_from(Socket *s, uint8_t *buf, size_t size, NetAddress *from, SocketExtra *extras,
+                                size_t *count,
                                 Term *error)
 {
     struct sockaddr_storage name = {0};
@@ -401,7 +402,7 @@ static int64_t socket_recv_from(Socket *s, uint8_t *buf, size_t size, NetAddress
     return moved(n, error);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 static int socket_file_open(const uint8_t *handle, size_t n, Term *error)
 {
     int fd;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 /*
- * Options of sockets. Linux sets the priority when the type of service is set and the other way round; what was not asked for
- * is put back, as OTP does it.
+ * Options of sockets. Linux sets the priority when the type of service is set and the other way round; what was not
+ * asked for is put back, as OTP does it.
  */
 #include "plat/linux/socket.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The line that is being written or edited on a terminal. Each operation changes the line and produces the bytes that make
- * an xterm-like terminal show it. Characters are counted as user_drv counts them: in code points.
+ * The line that is being written or edited on a terminal. Each operation changes the line and produces the bytes that
+ * make an xterm-like terminal show it. Characters are counted as user_drv counts them: in code points.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% ETS with match specifications: match, select, continuations, counting, deleting, replacing, on small and large tables.
+%% ETS with match specifications: match, select, continuations, counting, deleting, replacing, on small and large
+%% tables.
 -module(ets_select).
 -export([main/0]).
 

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% Instructions at their edges: many registers across yields, wide selects, deep stacks, tail calls, apply in all forms, receive
-%% and its timeouts, catch and try in every nesting, floats, boxed comparisons, map and tuple updates.
+%% Instructions at their edges: many registers across yields, wide selects, deep stacks, tail calls, apply in all
+%% forms, receive and its timeouts, catch and try in every nesting, floats, boxed comparisons, map and tuple updates.
 -module(instructions).
 -compile([no_inline, nowarn_unused_vars]).
 -export([main/0, id/1, many/20, count/2, add/2, e/0, f12/12, tail/1, hib/2]).

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% Requests that no OTP module would make: any bytes for any request number, in all states of TCP and UDP ports, from several
-%% processes at once, with connections opening and closing meanwhile. The machine goes on, and works afterwards.
+%% Requests that no OTP module would make: any bytes for any request number, in all states of TCP and UDP ports, from
+%% several processes at once, with connections opening and closing meanwhile. The machine goes on, and works afterwards.
 -module(sockets_hostile).
 -export([main/0]).
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mutations of a .beam file that keep its structure: the code chunk is cut into instructions and operands, one is changed, copied, moved
- * or dropped, and the file is put together again.
+ * Mutations of a .beam file that keep its structure: the code chunk is cut into instructions and operands, one is
+ * changed, copied, moved or dropped, and the file is put together again.
  */
 #pragma once
 
@@ -208,7 +208,8 @@ static uint8_t *find_code(uint8_t *data, size_t size)
     return NULL;
 }
 
-/* Changes the file of `size` bytes in a buffer of `max_size`, as `seed` says. Its new size; 0: no change was possible. */
+/* Changes the file of `size` bytes in a buffer of `max_size`, as `seed` says. Its new size; 0: no change was
+ * possible. */
 static size_t beam_mutate(uint8_t *data, size_t size, size_t max_size, uint32_t seed)
 {
     static CodeCut c;

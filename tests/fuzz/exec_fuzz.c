@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: mutated modules are run. The input says which seed module to take and how to change its instructions, one change at a time; a
- * change that the verifier refuses is taken back, any other result is run: every exported function with arguments drawn
- * from the input, in a process of limited heap and few slices. Whatever the code does, nothing outside the process's terms
- * may be read or written: the sanitizers watch. Prints how many got how far.
+ * Fuzz target: mutated modules are run. The input says which seed module to take and how to change its instructions,
+ * one change at a time; a change that the verifier refuses is taken back, any other result is run: every exported
+ * function with arguments drawn from the input, in a process of limited heap and few slices. Whatever the code does,
+ * nothing outside the process's terms may be read or written: the sanitizers watch. Prints how many got how far.
  *
  * Seeds: *.beam in the directory $EXEC_FUZZ_SEEDS.
  */
@@ -36,7 +36,8 @@ static Term first;
 
 static void counts_print(void)
 {
-    fprintf(stderr, "exec_fuzz: %lu modules, %lu verified and run, %lu calls, %lu slices\n", counts.inputs, counts.passed,
+    fprintf(stderr, "exec_fuzz: %lu modules, %lu verified and run, %lu calls, %lu slices\n", counts.inputs,
+        counts.passed,
             counts.calls, counts.slices);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: any bytes as a .beam file. The answer is an error or a prepared module, never a crash, a leak, or a read outside
- * the input. What prepares is published and purged as well, so that linking and freeing are covered. (It is not run: see the verifier.)
+ * Fuzz target: any bytes as a .beam file. The answer is an error or a prepared module, never a crash, a leak, or a
+ * read outside the input. What prepares is published and purged as well, so that linking and freeing are covered. (It
+ * is not run: see the verifier.)
  */
 #include "tests/fuzz/machine.h"
 

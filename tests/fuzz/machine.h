@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine for fuzz targets: everything but OTP, one scheduler, and nothing outside: no natives or port drivers of the platform, so
- * that no input can touch a file.
+ * The machine for fuzz targets: everything but OTP, one scheduler, and nothing outside: no natives or port drivers of
+ * the platform, so that no input can touch a file.
  */
 #pragma once
 

@@ -33,7 +33,8 @@ passes(Machine, Name, F) ->
         false
     end.
 
-%% --- keyboard ------------------------------------------------------------------------------------------------------------
+%% --- keyboard
+%% ------------------------------------------------------------------------------------------------------------
 
 ps2_typing() ->
     Shift = 16#2a, Control = 16#1d, Alt = 16#38, Caps = 16#3a,
@@ -47,7 +48,8 @@ ps2_typing() ->
     <<"\ex">> = typed([Alt, 16#2d, Up(Alt)]),
     <<"\e[A\e[B\e[C\e[D">> = typed([16#e0, 16#48, 16#e0, Up(16#48), 16#e0, 16#50, 16#e0, 16#4d, 16#e0, 16#4b]),
     <<"\r", 127, "\t", "\e", " ">> = typed([16#1c, 16#0e, 16#0f, 16#01, 16#39]),
-    <<"lists:seq(1,3).">> = typed([16#26, 16#17, 16#1f, 16#14, 16#1f, Shift, 16#27, Up(Shift), 16#1f, 16#12, 16#10, Shift,
+    <<"lists:seq(1,3).">> = typed([16#26, 16#17, 16#1f, 16#14, 16#1f, Shift, 16#27, Up(Shift), 16#1f, 16#12, 16#10,
+        Shift,
                                    16#0a, Up(Shift), 16#02, 16#33, 16#04, Shift, 16#0b, Up(Shift), 16#34]).
 
 typed(Codes) ->
@@ -61,7 +63,8 @@ ps2_any_codes() ->
     rand:seed(exsss, 7),
     [true = is_binary(typed([rand:uniform(256) - 1 || _ <- lists:seq(1, 50)])) || _ <- lists:seq(1, 500)].
 
-%% --- terminal: the drawing steps are carried out on a grid --------------------------------------------------------------------
+%% --- terminal: the drawing steps are carried out on a grid
+%% --------------------------------------------------------------------
 
 vt_screen() ->
     {["hello   ", "wor     "], {3, 1}} = shown(8, 2, [<<"hello\r\nwor">>]),
@@ -110,7 +113,8 @@ draw({erase, C, R, Count}, Grid, Columns, _) ->
 draw({scroll, N}, Grid, _, Rows) ->
     maps:map(fun({C, R}, _) when R + N < Rows -> maps:get({C, R + N}, Grid); (_, _) -> $\s end, Grid).
 
-%% --- the line editor's commands: what the screen shows is the line, and the cursor stands in it --------------------------------
+%% --- the line editor's commands: what the screen shows is the line, and the cursor stands in it
+%% --------------------------------
 
 tty_on_a_screen() ->
     rand:seed(exsss, 9),
@@ -154,7 +158,8 @@ moved(0, Before, Behind) -> {Before, Behind};
 moved(N, [C | Before], Behind) when N < 0 -> moved(N + 1, Before, [C | Behind]);
 moved(N, Before, [C | Behind]) -> moved(N - 1, [C | Before], Behind).
 
-%% --- drivers over the model ------------------------------------------------------------------------------------------------------
+%% --- drivers over the model
+%% ------------------------------------------------------------------------------------------------------
 
 with_hardware(F) ->
     process_flag(trap_exit, true),
@@ -221,7 +226,8 @@ capabilities() ->
         ignore = loom_driver:start_link(loom_drv_ps2)
     end).
 
-%% --- files: Loom's prim_file, under another name, against the host's --------------------------------------------------------------
+%% --- files: Loom's prim_file, under another name, against the host's
+%% --------------------------------------------------------------
 
 prim_file_module() ->
     {ok, Source} = file:read_file("os/loom_prim/src/prim_file.erl"),
@@ -360,7 +366,8 @@ bundle_files() ->
         {error, eisdir} = M:read_file("/otp/lib"),
         {ok, #file_info{type = regular, size = 3, access = read}} = M:read_file_info("/otp/lib/kernel/ebin/a.beam"),
         {ok, #file_info{type = directory}} = M:read_file_info("/otp/lib"),
-        [{error, erofs} = F() || F <- [fun() -> M:write_file("/otp/x", <<>>) end, fun() -> M:delete("/otp/bin/loom.boot") end,
+        [{error, erofs} = F() || F <- [fun() -> M:write_file("/otp/x", <<>>) end,
+            fun() -> M:delete("/otp/bin/loom.boot") end,
                                        fun() -> M:make_dir("/otp/d") end, fun() -> M:rename("/x", "/otp/x") end]],
         {ok, Fd} = M:open("/otp/lib/kernel/ebin/a.beam", [read, binary]),
         {ok, <<"aa">>} = M:read(Fd, 2),

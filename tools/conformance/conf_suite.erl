@@ -7,9 +7,9 @@
 %% `end` when the suite is through. NAME is `case` or `group/case`. A case that has a `start` already is not run: so the
 %% program that starts this one goes on after a case that took the whole machine down. With CASEs only those are run.
 %%
-%% Order of calls, groups and configuration are common_test's: init_per_testcase, the case and end_per_testcase run in one
-%% process; init_per_suite and init_per_group in processes of their own, which stay, since tables may belong to them.
-%% What a suite wants of `ct` and `test_server` is in stand_in/.
+%% Order of calls, groups and configuration are common_test's: init_per_testcase, the case and end_per_testcase run in
+%% one process; init_per_suite and init_per_group in processes of their own, which stay, since tables may belong to
+%% them. What a suite wants of `ct` and `test_server` is in stand_in/.
 -module(conf_suite).
 -export([main/1]).
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Natives that take binaries apart, make them from lists, and the plain half of module binary (bif_binary_search.c has the
- * searching half). */
+/* Natives that take binaries apart, make them from lists, and the plain half of module binary (bif_binary_search.c has
+ * the searching half). */
 #include "gen/natives.h"
 #include "vm/term/binary.h"
 #include "vm/term/bits.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding and decoding packets in a stream of bytes: erlang:decode_packet/3, and ports and sockets with {packet, Type}. */
+/* Finding and decoding packets in a stream of bytes: erlang:decode_packet/3, and ports and sockets with {packet,
+ * Type}. */
 #pragma once
 
 #include "vm/heap/heap.h"

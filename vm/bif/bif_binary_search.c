@@ -2,8 +2,8 @@
 /*
  * Searching binaries: binary:match, matches, split and compile_pattern.
  *
- * One needle is searched with Boyer and Moore's algorithm, several with Aho and Corasick's, which finds the leftmost and
- * of those the longest. compile_pattern keeps the tables in a magic reference: {bm, Ref} or {ac, Ref}.
+ * One needle is searched with Boyer and Moore's algorithm, several with Aho and Corasick's, which finds the leftmost
+ * and of those the longest. compile_pattern keeps the tables in a magic reference: {bm, Ref} or {ac, Ref}.
  */
 #include "gen/natives.h"
 #include "vm/term/binary.h"
@@ -233,7 +233,8 @@ static bool find_any(const Pattern *t, const uint8_t *s, size_t from, size_t to,
 
 /* --- patterns as terms ------------------------------------------------------------------------------ */
 
-/* From a binary or a list of them, none empty; NULL for anything else. `tables`: the pattern will be used on much text. */
+/* From a binary or a list of them, none empty; NULL for anything else. `tables`: the pattern will be used on much
+ * text. */
 static Pattern *pattern_make(Proc *p, Term t, bool tables)
 {
     const uint8_t *s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Code management as erlang.erl, init.erl, code_server.erl and erts_code_purger.erl ask for it: prepare, finish, on_load,
- * delete, purge, module_info. The work is in vm/load; here are the rules about who may do what when.
+ * Code management as erlang.erl, init.erl, code_server.erl and erts_code_purger.erl ask for it: prepare, finish,
+ * on_load, delete, purge, module_info. The work is in vm/load; here are the rules about who may do what when.
  *
  * A purged module's literals may still be part of terms. OTP copies them out of the area, process by process; Loom
  * keeps the area ("retired") for as long as some process refers to it, and looks again at each later purge. Code is

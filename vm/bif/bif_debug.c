@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * erts_debug:set_internal_state/2 and get_internal_state/1, what OTP's test suites ask of the machine's inside. Closed until
- * somebody opens it (available_internal_state), as in OTP, with a warning to the logger.
+ * erts_debug:set_internal_state/2 and get_internal_state/1, what OTP's test suites ask of the machine's inside. Closed
+ * until somebody opens it (available_internal_state), as in OTP, with a warning to the logger.
  *
  * Here is what has a meaning in Loom. The loop limits bound how far a native of ERTS works before it lets others run;
- * Loom's natives finish and are charged for what they did, so the limits are kept and bound nothing. Ordered tables are not
- * split into parts, so a wish to split one is granted by leaving it as it is. Whatever else is asked for is a bad argument.
+ * Loom's natives finish and are charged for what they did, so the limits are kept and bound nothing. Ordered tables
+ * are not split into parts, so a wish to split one is granted by leaving it as it is. Whatever else is asked for is a
+ * bad argument.
  */
 #include "gen/natives.h"
 #include "vm/ets/table.h"
@@ -112,7 +113,8 @@ static Term set_split(Proc *p, Term value)
 static Term set_wait(Proc *p, Term value)
 {
     /* Nothing of this is put off: memory is freed where its last use ends, timers when they are cancelled. */
-    bool known = value == A_deallocations || value == A_thread_progress || value == A_aux_work || value == A_timer_cancellations;
+    bool known = value == A_deallocations || value == A_thread_progress || value == A_aux_work ||
+        value == A_timer_cancellations;
     return known ? A_ok : p_badarg(p);
 }
 

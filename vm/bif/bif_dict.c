@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process dictionary: a chained hash table whose entries lie in one array, so that erasing and growing are cheap and an
- * unused dictionary costs nothing. Keys and values are roots of the collector (dict_each_slot); the hash of a key is
- * kept, because a key's address changes and term_hash_internal does not depend on it.
+ * The process dictionary: a chained hash table whose entries lie in one array, so that erasing and growing are cheap
+ * and an unused dictionary costs nothing. Keys and values are roots of the collector (dict_each_slot); the hash of a
+ * key is kept, because a key's address changes and term_hash_internal does not depend on it.
  */
 #include "gen/natives.h"
 #include "vm/proc/table.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ETS: operations on single objects, keys and slots. Each takes the table with its lock, works, and lets go before it raises
- * an exception; objects are copied out under the lock.
+ * ETS: operations on single objects, keys and slots. Each takes the table with its lock, works, and lets go before it
+ * raises an exception; objects are copied out under the lock.
  */
 #include "vm/bif/ets_priv.h"
 

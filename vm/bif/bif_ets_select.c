@@ -2,8 +2,8 @@
 /*
  * ETS: everything that runs a match specification over a table.
  *
- * A scan looks at some thousands of objects, then leaves the processor: it traps to '$ets':scan/7 with where it is. A hash
- * table that needs more than one slice is fixed meanwhile; a tree goes on behind the last key it saw. Scans with a
+ * A scan looks at some thousands of objects, then leaves the processor: it traps to '$ets':scan/7 with where it is. A
+ * hash table that needs more than one slice is fixed meanwhile; a tree goes on behind the last key it saw. Scans with a
  * limit end with a continuation that the user passes back; its shape is OTP's, since ets.erl looks into it:
  *
  *   {Table, Bucket, Limit, Spec, Rest, RestCount}           hash; Bucket -1: no more. Rest: found, not yet given out
@@ -317,11 +317,13 @@ static Term scan_continuation(Scan *s, Term rest, size_t rest_count)
 {
     Term spec = heap_magic_ref(s->p, s->spec), limit = make_small((int64_t)s->limit);
     if (store_is_tree(&s->t->store)) {
-        const Term c[8] = {table_id(s->p, s->t), s->position, NIL, limit, spec, NIL, make_small(s->reverse), make_small(0)};
+        const Term c[8] = {table_id(s->p, s->t), s->position, NIL, limit, spec, NIL, make_small(s->reverse),
+            make_small(0)};
         return heap_tuple(s->p, 8, c);
     }
     /* The position has a meaning in this table only, not in another of its name. */
-    const Term c[6] = {heap_magic_ref(s->p, s->t->magic), s->position, limit, spec, rest, make_small((int64_t)rest_count)};
+    const Term c[6] = {heap_magic_ref(s->p, s->t->magic), s->position, limit, spec, rest,
+        make_small((int64_t)rest_count)};
     return heap_tuple(s->p, 6, c);
 }
 
@@ -341,7 +343,8 @@ static Term scan_chunk(Scan *s, ScanState state)
 static Term scan_pause(Scan *s)
 {
     unsigned flags = s->kind | (s->reverse ? FLAG_REVERSE : 0) | (s->fixed ? FLAG_FIXED : 0);
-    const Term args[7] = {heap_magic_ref(s->p, s->t->magic), heap_magic_ref(s->p, s->spec), make_small(flags), s->position,
+    const Term args[7] = {heap_magic_ref(s->p, s->t->magic), heap_magic_ref(s->p, s->spec), make_small(flags),
+        s->position,
                           make_small((int64_t)s->limit), s->list, make_small((int64_t)s->got)};
     scan_unlock(s);
     return p_trap(s->p, export_put(A_dollar_ets, A_scan, 7), 7, args);
@@ -372,7 +375,7 @@ static Term scan_finish(Scan *s, ScanState state)
     return result;
 }
 
-/* --- starting ------------------------------------------------------------------------------------------------------ */
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 
 static bool scan_init(Scan *s, Proc *p, Term id, ScanKind kind)
 {
@@ -459,7 +462,7 @@ static Term scan_limited(Proc *p, Term id, Term spec, Term limit, bool reverse)
     return scan_whole(&s);
 }
 
-/* --- going on --------------------------------------------------------------------------------------------------------- */
+/* --- going on ----------------------------------------------------------------------------------------------------- */
 
 static bool scan_resume(Scan *s, Term spec)
 {
@@ -550,7 +553,7 @@ static Term scan_continue(Proc *p, Term continuation)
     return scan_finish(&s, scan_from(&s, c[1]));
 }
 
-/* --- natives ------------------------------------------------------------------------------------------------------------- */
+/* --- natives ------------------------------------------------------------------------------------------------------ */
 
 /* [{Pattern, [], [Result]}] */
 static Term spec_of_pattern(Proc *p, Term pattern, Term result)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ets:update_counter and ets:update_element: all operations are worked out against the object first, then written at once.
- * Where old and new values are immediates they are written in place, else a new object takes the old one's place.
+ * ets:update_counter and ets:update_element: all operations are worked out against the object first, then written at
+ * once. Where old and new values are immediates they are written in place, else a new object takes the old one's place.
  */
 #include "vm/bif/ets_priv.h"
 

@@ -76,7 +76,8 @@ static bool is_location(Term t)
     return is_nil(t);
 }
 
-/* {M, F, A}, {M, F, A, Location}, {Fun, Args}, {Fun, Args, Location}: with a location always; NONVALUE for anything else. */
+/* {M, F, A}, {M, F, A, Location}, {Fun, Args}, {Fun, Args, Location}: with a location always; NONVALUE for anything
+ * else. */
 static Term stack_entry(Proc *p, Term t)
 {
     if (!is_tuple(t) || tuple_arity(t) < 2 || tuple_arity(t) > 4) {

@@ -7,7 +7,7 @@
 
 enum { TEXT_MAX = 2 * ATOM_MAX_BYTES + 64 };
 
-/* --- to text -------------------------------------------------------------------------------------------------------- */
+/* --- to text ------------------------------------------------------------------------------------------------------ */
 /* One character from valid UTF-8. */
 static uint32_t utf8_next(const uint8_t **s)
 {
@@ -38,7 +38,7 @@ NATIVE(native_port_to_list) { return is_port(a[0]) ? text_list(p, a[0]) : p_bada
 NATIVE(native_ref_to_list) { return is_ref(a[0]) ? text_list(p, a[0]) : p_badarg(p); }
 NATIVE(native_fun_to_list) { return is_any_fun(a[0]) ? text_list(p, a[0]) : p_badarg(p); }
 
-/* --- from text ------------------------------------------------------------------------------------------------------ */
+/* --- from text ---------------------------------------------------------------------------------------------------- */
 /* prefix N.N...N> with exactly `count` decimal numbers below 2^32, from a list of characters. */
 static bool parse_numbers(Term list, const char *prefix, uint64_t *n, unsigned count)
 {
@@ -95,7 +95,7 @@ NATIVE(native_list_to_ref)
     return ref;
 }
 
-/* --- nodes: this one has no name and knows no other ------------------------------------------------------------------ */
+/* --- nodes: this one has no name and knows no other --------------------------------------------------------------- */
 NATIVE(native_node_0)
 {
     (void)p;
@@ -187,8 +187,8 @@ NATIVE(native_erts_internal_get_creation)
     return A_undefined; /* as OTP says of a node that is not distributed */
 }
 
-/* {erts_dflags, Default, Mandatory, Addable, Rejectable, StrictOrder}: what distribution would offer; read at the start of
- * net_kernel even when it does not distribute. */
+/* {erts_dflags, Default, Mandatory, Addable, Rejectable, StrictOrder}: what distribution would offer; read at the
+ * start of net_kernel even when it does not distribute. */
 NATIVE(native_erts_internal_get_dflags)
 {
     (void)a;

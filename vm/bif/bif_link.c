@@ -15,7 +15,8 @@ static Term after_own_signal(Proc *p, Term result)
     return p->flags & PF_EXITING ? NONVALUE : result;
 }
 
-/* Why a pid or port of elsewhere is not there: it is of an earlier life of this node, or of a node that cannot be reached. */
+/* Why a pid or port of elsewhere is not there: it is of an earlier life of this node, or of a node that cannot be
+ * reached. */
 static Term absent_reason(Term external)
 {
     Term node = boxed_ptr(external)[1]; /* ExtPid */

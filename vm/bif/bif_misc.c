@@ -85,7 +85,7 @@ NATIVE(native_io_printable_range)
     return vm_config()->printable_unicode ? A_unicode : A_latin1;
 }
 
-/* --- threads of OTP's emulator -------------------------------------------------------------------------------------- */
+/* --- threads of OTP's emulator ------------------------------------------------------------------------------------ */
 /* One less than this many answers come to each request for memory figures (bif_memory.c). */
 NATIVE(native_erts_internal_no_aux_work_threads)
 {
@@ -96,7 +96,7 @@ NATIVE(native_erts_internal_no_aux_work_threads)
 
 NATIVE(native_erts_internal_system_check) { return a[0] == A_schedulers ? A_ok : p_badarg(p); }
 
-/* --- dynamic trace tags ---------------------------------------------------------------------------------------------- */
+/* --- dynamic trace tags ------------------------------------------------------------------------------------------- */
 NATIVE(native_dt_undefined)
 {
     (void)p;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Persistent terms: a hash table from keys to values that stand in literal areas, so that get/1 hands out the term itself
- * without copying.
+ * Persistent terms: a hash table from keys to values that stand in literal areas, so that get/1 hands out the term
+ * itself without copying.
  *
  * Each entry has an area of its own. When put/2 or erase/1 drops one, its area is retired: it is freed when no process
  * refers to it any more. Looking through all heaps is dear, so it is done only when the retired words have
  * grown past a threshold, which doubles with what had to stay. (OTP instead makes every process that refers to the old
  * value collect its heap.)
  *
- * Readers take no lock: writers run alone (their rows in persistent.tab say so), so no reader is in the middle of a probe, and
- * what is replaced can be freed at once.
+ * Readers take no lock: writers run alone (their rows in persistent.tab say so), so no reader is in the middle of a
+ * probe, and what is replaced can be freed at once.
  */
 #include "gen/natives.h"
 #include "vm/bif/bif_persistent.h"
@@ -279,7 +279,7 @@ static void put(Term key, Term value)
     persistent.count++;
 }
 
-/* --- natives ------------------------------------------------------------------------------------------------------- */
+/* --- natives ------------------------------------------------------------------------------------------------------ */
 NATIVE(native_persistent_term_get_1)
 {
     Term value = persistent_get(a[0]);

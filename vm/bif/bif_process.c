@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Natives: the processes there are, process flags, group leaders, suspension, system tasks. process_info is in its own file. */
+/* Natives: the processes there are, process flags, group leaders, suspension, system tasks. process_info is in its own
+ * file. */
 #include "vm/bif/bif_process.h"
 
 #include "gen/natives.h"
@@ -246,7 +247,8 @@ NATIVE(native_process_flag_2)
     case A_monitor_nodes:
         return flag_set_monitor_nodes(p, a[1]);
     case A_scheduler: /* binding to a scheduler, numbered from 1; 0: none */
-        return is_small(a[1]) && small_value(a[1]) >= 0 && small_value(a[1]) <= (int64_t)sched_count() ? flag_bind(p, (unsigned)small_value(a[1]))
+        return is_small(a[1]) && small_value(a[1]) >= 0 && small_value(a[1]) <= (int64_t)sched_count() ? flag_bind(p,
+            (unsigned)small_value(a[1]))
                                                                                                        : p_badarg(p);
     case A_save_calls: /* no call is ever saved: only "off" is there to be chosen */
         return a[1] == make_small(0) ? make_small(0) : p_badarg_cause(p, A_none);
@@ -318,7 +320,7 @@ NATIVE(native_resume_process)
     return is_local_pid(a[0]) && suspend_remove(p, a[0]) ? A_true : p_badarg(p);
 }
 
-/* --- system tasks: work that a process does on itself, asked for by another ------------------------------------------ */
+/* --- system tasks: work that a process does on itself, asked for by another --------------------------------------- */
 static void collect_all(Proc *p)
 {
     Term *saved = p->saved_x_more ? p->saved_x_more : p->saved_x;

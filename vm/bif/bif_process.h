@@ -16,8 +16,9 @@ typedef struct ProcessHold {
     Proc *claimed;
     bool alone;
 } ProcessHold;
-/* The process, which nobody runs until process_release(); NULL: it is dead or ending (release all the same). p itself is
- * given as it is. Pointers borrowed before are void afterwards. One that works costs the wait for its slice's end. */
+/* The process, which nobody runs until process_release(); NULL: it is dead or ending (release all the same). p itself
+ * is given as it is. Pointers borrowed before are void afterwards. One that works costs the wait for its slice's end.
+ * */
 Proc *process_hold(Proc *p, Term pid, ProcessHold *hold);
 void process_release(ProcessHold *hold);
 /* process_info(garbage_collection_info) of t in words, on p's heap. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process_info/1,2. The process asked about handles its signals first (process_hold), so the answer is ordered after all that
- * was sent before. What a process asks about its own stack needs its frames in order: such a call traps to a second native
- * (process_info_here), which finds the caller's return address in its slot.
+ * process_info/1,2. The process asked about handles its signals first (process_hold), so the answer is ordered after
+ * all that was sent before. What a process asks about its own stack needs its frames in order: such a call traps to a
+ * second native (process_info_here), which finds the caller's return address in its slot.
  */
 #include "gen/natives.h"
 #include "vm/bif/bif_process.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Module re: compile, run, inspect, over PCRE2. As in OTP, what a native cannot do alone (the option `global`, character
- * lists in unicode mode) goes to Erlang code in re.erl by a trap: grun/3, urun/3, ucompile/2.
+ * Module re: compile, run, inspect, over PCRE2. As in OTP, what a native cannot do alone (the option `global`,
+ * character lists in unicode mode) goes to Erlang code in re.erl by a trap: grun/3, urun/3, ucompile/2.
  */
 #include "vm/bif/bif_re.h"
 #include "gen/natives.h"
@@ -253,8 +253,8 @@ static bool is_pattern(Term t)
     return is_tuple_arity(t, 5) && tuple_elements(t)[0] == A_re_pattern;
 }
 
-/* The program of a {re_pattern, ...}, retained, and its flags; with `o`, as changed by the newline and bsr options given
- * there. NULL when the term is none of ours. */
+/* The program of a {re_pattern, ...}, retained, and its flags; with `o`, as changed by the newline and bsr options
+ * given there. NULL when the term is none of ours. */
 static ReProgram *pattern_program(Proc *p, Term t, const ReOptions *o, ReFlags *f)
 {
     const uint8_t *key;
@@ -512,7 +512,8 @@ static bool subject_is_utf8(const Subject *x, bool first)
 
 static Term match_failure(Proc *p, const ReOptions *o, int rc)
 {
-    if (o->report_errors && (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT)) {
+    if (o->report_errors && (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT ||
+            rc == PCRE2_ERROR_HEAPLIMIT)) {
         return heap_tuple2(p, A_error, rc == PCRE2_ERROR_MATCHLIMIT ? A_match_limit : A_match_limit_recursion);
     }
     if (rc == PCRE2_ERROR_BADOFFSET || rc == PCRE2_ERROR_BADUTFOFFSET) {

@@ -47,11 +47,13 @@ pcre2_match_context *re_match_context(uint32_t match_limit, uint32_t depth_limit
 const char *re_error_text(int code);
 const char *re_version(void);
 
-/* bif_re_adapt.c: would writing the pattern anew help against this error of PCRE2? And the pattern so written, for vm_free. */
+/* bif_re_adapt.c: would writing the pattern anew help against this error of PCRE2? And the pattern so written, for
+ * vm_free. */
 bool re_adapt_needed(int code);
 uint8_t *re_adapt(const uint8_t *s, size_t n, int code, size_t *size);
 bool re_has_word_escape(const uint8_t *s, size_t n);
 
-/* Subjects are checked for valid UTF-8 once, at the first call of a global match: the Binary of the last one checked. */
+/* Subjects are checked for valid UTF-8 once, at the first call of a global match: the Binary of the last one
+ * checked. */
 bool re_subject_is_known(const Binary *b, const uint8_t *data, size_t size);
 void re_subject_remember(Binary *b, const uint8_t *data, size_t size); /* b NULL: forget */

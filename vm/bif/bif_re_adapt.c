@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where OTP's PCRE (8.44) and PCRE2 read the same pattern differently. A pattern is handed to PCRE2 as it is; only when that
- * refuses something which the older library took, it is written anew, once, in a form that means to PCRE2 what the
- * pattern meant to the older one:
+ * Where OTP's PCRE (8.44) and PCRE2 read the same pattern differently. A pattern is handed to PCRE2 as it is; only
+ * when that refuses something which the older library took, it is written anew, once, in a form that means to PCRE2
+ * what the pattern meant to the older one:
  *   [\d-z]   a hyphen behind a class of characters stands for itself: [\d\-z]
  *   [\R]     what means something only outside of brackets is the letter
  *   \8 \9    the digits, when there is no such group

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Compiled regular expressions. The term that re:compile returns holds only the source of the pattern and its
- * options: it may be stored, sent, edited and given back, and whatever comes is compiled again, so a forged one can do no
- * harm. Compiled code is kept in a cache keyed by those bytes, shared by all processes, and counted while in use.
+ * options: it may be stored, sent, edited and given back, and whatever comes is compiled again, so a forged one can do
+ * no harm. Compiled code is kept in a cache keyed by those bytes, shared by all processes, and counted while in use.
  *
  * Character classes are Latin-1's, as in OTP.
  */
@@ -241,7 +241,8 @@ static pcre2_code *compile_with(const ReFlags *f, uint32_t extra, const uint8_t 
     pcre2_set_compile_extra_options(c, PCRE2_EXTRA_ALLOW_LOOKAROUND_BSK | extra);
     uint32_t options = f->options;
     if ((options & (PCRE2_UTF | PCRE2_UCP)) == PCRE2_UTF && re_has_word_escape(s, n)) {
-        /* What PCRE2 knows of the first byte then leaves out letters between 128 and 255: it looks at the wrong class. */
+        /* What PCRE2 knows of the first byte then leaves out letters between 128 and 255: it looks at the wrong
+         * class. */
         options |= PCRE2_NO_START_OPTIMIZE;
     }
     pcre2_code *re = pcre2_compile(s, n, options, code, offset, c);

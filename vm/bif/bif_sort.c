@@ -2,10 +2,10 @@
 /*
  * Sorting for lists:sort/1, usort/1, keysort/2 and ukeysort/2: stable bottom-up merges between two arrays.
  *
- * A short list is sorted at once in arrays of C. A long one lies in two tuples on the process's own heap, and the work is
- * cut into slices of reductions: sort_more traps to itself with where it stands. These tuples are written to although they may
- * have become old: that is safe because every element in them is at least as old. Nobody else ever sees them, since
- * no export leads to sort_more.
+ * A short list is sorted at once in arrays of C. A long one lies in two tuples on the process's own heap, and the work
+ * is cut into slices of reductions: sort_more traps to itself with where it stands. These tuples are written to
+ * although they may have become old: that is safe because every element in them is at least as old. Nobody else ever
+ * sees them, since no export leads to sort_more.
  *
  * OTP's sort/1 is not stable: where two elements are equal and yet not the same (1 and 1.0), their order is what its
  * algorithm makes of it. As soon as a comparison finds such a pair, the list is left to the function's own body.
@@ -22,8 +22,9 @@ enum {
 
 typedef enum { SORT_ALL, SORT_UNIQUE } SortKind;
 
-/* Elements are `stride` words: the key, and with stride 2 the tuple it was taken from. The pass under way merges runs of `width`
- * elements of `from` into `to`; it stands in the runs that begin at `low`, at i and j of them, and at k of `to`. */
+/* Elements are `stride` words: the key, and with stride 2 the tuple it was taken from. The pass under way merges runs
+ * of `width` elements of `from` into `to`; it stands in the runs that begin at `low`, at i and j of them, and at k of
+ * `to`. */
 typedef struct Merge {
     Term *from, *to;
     size_t count, width, low, i, j, k;
@@ -164,7 +165,7 @@ static Term merge_result(Proc *p, const Merge *m, SortKind kind)
     return make_list(cells);
 }
 
-/* --- long lists ---------------------------------------------------------------------------------------------------- */
+/* --- long lists --------------------------------------------------------------------------------------------------- */
 /* The state between slices: a tuple of these. */
 enum { S_FROM, S_TO, S_LIST, S_KIND, S_STRIDE, S_COUNT, S_WIDTH, S_LOW, S_I, S_J, S_K, S_SIZE };
 
@@ -208,12 +209,13 @@ NATIVE(sort_more)
     for (unsigned i = S_KIND; i < S_SIZE; i++) {
         n[i] = (size_t)small_value(s[i]);
     }
-    Merge m = {tuple_elements(s[S_FROM]), tuple_elements(s[S_TO]), n[S_COUNT], n[S_WIDTH], n[S_LOW], n[S_I], n[S_J], n[S_K],
+    Merge m = {tuple_elements(s[S_FROM]), tuple_elements(s[S_TO]), n[S_COUNT], n[S_WIDTH], n[S_LOW], n[S_I], n[S_J],
+        n[S_K],
                (unsigned)n[S_STRIDE], false};
     return sort_slice(p, &m, s[S_LIST], (SortKind)n[S_KIND]);
 }
 
-/* --- beginning ------------------------------------------------------------------------------------------------------ */
+/* --- beginning ---------------------------------------------------------------------------------------------------- */
 /* The elements of list l, and before each the key at place i (stride 2). False: one has no such key. */
 static bool sort_fetch(const Merge *m, Term l, size_t i)
 {

@@ -247,8 +247,8 @@ NATIVE(native_spawn_request_abandon)
     return is_ref(a[0]) ? A_false : p_badarg(p);
 }
 
-/* erts_internal:dist_spawn_request(Node, {M, F, Args}, Options, spawn_request | spawn_opt): no other node can be reached, so the
- * answer is always a message that says so. spawn_opt wants {Ref, Monitor}. */
+/* erts_internal:dist_spawn_request(Node, {M, F, Args}, Options, spawn_request | spawn_opt): no other node can be
+ * reached, so the answer is always a message that says so. spawn_opt wants {Ref, Monitor}. */
 NATIVE(native_erts_internal_dist_spawn_request)
 {
     SpawnRequest r = {.is_request = a[3] == A_spawn_request, .reply_ok = true, .reply_error = true,

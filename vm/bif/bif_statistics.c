@@ -162,7 +162,7 @@ NATIVE(native_erts_internal_scheduler_wall_time)
     return old;
 }
 
-/* --- unique values -------------------------------------------------------------------------------------------------- */
+/* --- unique values ------------------------------------------------------------------------------------------------ */
 static Term unique_integer(Proc *p, bool monotonic, bool positive)
 {
     uint64_t n = monotonic ? (uint64_t)(clock_unique_monotonic() - SMALL_MIN) + 1
@@ -205,7 +205,8 @@ NATIVE(native_bump_reductions)
     return A_true;
 }
 
-/* The rest of the slice is given up, but not accounted as work: with none left, the call of yield_done stops where it enters. */
+/* The rest of the slice is given up, but not accounted as work: with none left, the call of yield_done stops where it
+ * enters. */
 NATIVE(native_yield)
 {
     (void)a;

@@ -165,7 +165,8 @@ static Term info_schedulers_state(Proc *p)
 static Term info_compiler(Proc *p)
 {
 #ifdef __clang__
-    Term name = A_clang, v[] = {make_small(__clang_major__), make_small(__clang_minor__), make_small(__clang_patchlevel__)};
+    Term name = A_clang, v[] = {make_small(__clang_major__), make_small(__clang_minor__),
+        make_small(__clang_patchlevel__)};
 #else
     Term name = A_gnuc, v[] = {make_small(__GNUC__), make_small(__GNUC_MINOR__), make_small(__GNUC_PATCHLEVEL__)};
 #endif
@@ -178,7 +179,7 @@ static Term info_compile_info(Proc *p)
     return heap_list(p, 3, rows, NIL);
 }
 
-/* --- heaps ---------------------------------------------------------------------------------------------------------- */
+/* --- heaps -------------------------------------------------------------------------------------------------------- */
 static Term info_min_heap_size(Proc *p)
 {
     return heap_tuple2(p, A_min_heap_size, number(p, proc_defaults()->min_heap_words));
@@ -220,7 +221,7 @@ static Term info_heap_sizes(Proc *p)
     return heap_list(p, n, sizes, NIL);
 }
 
-/* --- clocks ---------------------------------------------------------------------------------------------------------- */
+/* --- clocks ------------------------------------------------------------------------------------------------------- */
 static Term clock_source(Proc *p, Term id, int64_t now, bool monotonic)
 {
     Term rows[6], *row = rows;
@@ -244,7 +245,7 @@ static Term info_monotonic_source(Proc *p)
 
 static Term info_system_source(Proc *p) { return clock_source(p, A_CLOCK_REALTIME, plat_wall_ns(), false); }
 
-/* --- what there is ---------------------------------------------------------------------------------------------------- */
+/* --- what there is ------------------------------------------------------------------------------------------------ */
 /* False: a helper of natives, which the loaded module does not know of. */
 static bool module_shows(const Module *m, Term f, unsigned arity)
 {

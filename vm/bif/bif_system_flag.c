@@ -164,7 +164,7 @@ NATIVE(native_system_flag)
     }
 }
 
-/* --- system_monitor --------------------------------------------------------------------------------------------------- */
+/* --- system_monitor ----------------------------------------------------------------------------------------------- */
 static Term pair_on(Proc *p, Term key, int64_t value, Term list)
 {
     return heap_cons_on(p, heap_tuple2(p, key, heap_int64(p, value)), list);

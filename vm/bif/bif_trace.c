@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Natives: who is traced for what. erlang:trace/3 is an Erlang wrapper around erts_internal:trace/3. A tracer is a process
- * or a port; {tracer, Module, State} is taken for erl_tracer only, since other tracer modules are libraries of native
- * functions, which this machine does not load: they are badarg, as a module without such functions is in OTP.
+ * Natives: who is traced for what. erlang:trace/3 is an Erlang wrapper around erts_internal:trace/3. A tracer is a
+ * process or a port; {tracer, Module, State} is taken for erl_tracer only, since other tracer modules are libraries of
+ * native functions, which this machine does not load: they are badarg, as a module without such functions is in OTP.
  */
 #include "gen/natives.h"
 #include "vm/proc/msg.h"
@@ -99,7 +99,8 @@ static bool switch_set(Term set, Switching *s)
 {
     bool all = set == A_all, existing = set == A_existing, new = set == A_new;
     bool procs = all || set == A_processes, ports = all || set == A_ports;
-    bool old_procs = procs || existing || set == A_existing_processes, old_ports = ports || existing || set == A_existing_ports;
+    bool old_procs = procs || existing || set == A_existing_processes, old_ports = ports || existing ||
+        set == A_existing_ports;
     bool new_procs = procs || new || set == A_new_processes, new_ports = ports || new || set == A_new_ports;
     TraceDefaults *d = trace_defaults();
     if (old_procs) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * zlib streams for zlib.erl. A stream is a magic reference that one process controls; its input is a byte queue, and each
- * deflate_nif/inflate_nif takes a bounded part of it, so that zlib.erl's loop is where processes are preempted.
+ * zlib streams for zlib.erl. A stream is a magic reference that one process controls; its input is a byte queue, and
+ * each deflate_nif/inflate_nif takes a bounded part of it, so that zlib.erl's loop is where processes are preempted.
  */
 #include "gen/natives.h"
 #include "vm/bif/bif_buffer_queue.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Natives: functions of Erlang modules written in C. The rows stand in vm/tab/native/<area>.tab (and those of a platform in
- * plat/<platform>/native.tab); tools/gentab makes prototypes and the table from them. A row:
+ * Natives: functions of Erlang modules written in C. The rows stand in vm/tab/native/<area>.tab (and those of a
+ * platform in plat/<platform>/native.tab); tools/gentab makes prototypes and the table from them. A row:
  *
  *     module  function  arity  c_function  flags
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of erlang:system_info/1, and the machine-wide settings that system_flag/2 changes and system_info/1 reports. */
+/* The parts of erlang:system_info/1, and the machine-wide settings that system_flag/2 changes and system_info/1
+ * reports. */
 #pragma once
 
 #include "vm/proc/proc.h"
@@ -14,7 +15,8 @@ extern const SystemInfoRow system_info_rows[];
 
 Term system_info_allocated_areas(Proc *p);
 Term system_info_allocators(Proc *p);       /* alloc_util_allocators */
-/* system_info({memory_internal | allocator_sizes | allocator, Ref, Types}): sends {Ref, 0, Data} to p. False: bad arguments. */
+/* system_info({memory_internal | allocator_sizes | allocator, Ref, Types}): sends {Ref, 0, Data} to p. False: bad
+ * arguments. */
 bool system_info_send_memory(Proc *p, Term kind, Term ref, Term types);
 
 /* Settings. Plain words: written by system_flag/2, which is rare. */

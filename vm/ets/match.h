@@ -13,7 +13,8 @@
 typedef enum { MATCH_TABLE, MATCH_TRACE } MatchDialect;
 typedef struct MatchProg MatchProg;
 
-/* Returns owned (magic, refc 0), or NULL; then, when errors is not NULL, *errors is the list of {error, String} on p's heap. */
+/* Returns owned (magic, refc 0), or NULL; then, when errors is not NULL, *errors is the list of {error, String} on p's
+ * heap. */
 Magic *match_compile(Proc *p, Term spec, MatchDialect dialect, Term *errors);
 /* The program that a compiled match spec's reference names; NULL: it is none. */
 const MatchProg *match_prog_of(Term ref);
@@ -45,10 +46,12 @@ void match_end(MatchRun *r);
 /* The value of the first clause that matches, on p's heap (but for immediates); NONVALUE: none does. */
 Term match_run(MatchRun *r, Term subject);
 
-/* Side effects that tracing performs, for bodies that ask for them: filled in by tracing at boot. Each gets its arguments,
- * and returns the action's value or NONVALUE (its value is then 'EXIT'). dry: a test, nothing may change. An action not there yields 'EXIT'. */
+/* Side effects that tracing performs, for bodies that ask for them: filled in by tracing at boot. Each gets its
+ * arguments, and returns the action's value or NONVALUE (its value is then 'EXIT'). dry: a test, nothing may change.
+ * An action not there yields 'EXIT'. */
 typedef struct MatchActions {
-    Term (*trace)(Proc *p, unsigned n, const Term *args, bool dry);         /* 2: disable, enable; 3: pid, disable, enable */
+    /* 2: disable, enable; 3: pid, disable, enable */
+    Term (*trace)(Proc *p, unsigned n, const Term *args, bool dry);
     Term (*enable_trace)(Proc *p, unsigned n, const Term *args, bool dry);  /* 1: flag; 2: pid, flag */
     Term (*disable_trace)(Proc *p, unsigned n, const Term *args, bool dry);
     Term (*silent)(Proc *p, unsigned n, const Term *args, bool dry);        /* 1 */
@@ -66,8 +69,8 @@ size_t match_clause_count(const MatchProg *m);
 typedef enum { KEY_NEVER, KEY_BOUND, KEY_ANY } MatchKey;
 /* What a clause's head says about element keypos (1-based) of a subject. *key: the bound key. */
 MatchKey match_clause_key(const MatchProg *m, size_t clause, unsigned keypos, Term *key);
-/* A specification of one clause whose head gives a beginning of the key (of a tuple or list: up to the first variable): in term
- * order, the keys with that beginning stand together. */
+/* A specification of one clause whose head gives a beginning of the key (of a tuple or list: up to the first
+ * variable): in term order, the keys with that beginning stand together. */
 bool match_key_prefix(const MatchProg *m, unsigned keypos, Term *pattern);
 /* Where key stands to them: < 0 before, 0 among, > 0 behind. */
 int match_prefix_compare(Term key, Term pattern);

@@ -13,7 +13,8 @@
 #include "vm/term/term_stack.h"
 #include "vm/vm.h"
 
-/* Whether the value of an expression goes into the result (then it must lie on the process's heap) or is only looked at. */
+/* Whether the value of an expression goes into the result (then it must lie on the process's heap) or is only looked
+ * at. */
 typedef enum { USE_LOOK, USE_RESULT } Use;
 
 typedef enum { W_PATTERN, W_ELEMENT, W_EXPR, W_EMIT, W_LABEL } WorkKind;
@@ -109,7 +110,8 @@ __attribute__((format(printf, 2, 3))) static void error_add(Compiler *c, const c
 }
 
 /* format has one %s: t as text. */
-__attribute__((format(printf, 2, 0))) static void error_add_term(Compiler *c, const char *format, const char *what, Term t)
+__attribute__((format(printf, 2, 0))) static void error_add_term(Compiler *c, const char *format, const char *what,
+        Term t)
 {
     c->failed = true;
     if (!c->wants_errors) {
@@ -344,7 +346,8 @@ static void expr_atom(Compiler *c, Use use, Term t)
     }
 }
 
-/* Arguments are evaluated from the last to the first, as in OTP (the order of errors shows it): so they lie on the stack. */
+/* Arguments are evaluated from the last to the first, as in OTP (the order of errors shows it): so they lie on the
+ * stack. */
 static void expr_args(Compiler *c, Use use, const Term *args, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -376,7 +379,8 @@ static uint32_t label_new(Compiler *c)
 /* and, or, andalso, orelse: t = {Op, Arg...}. */
 static bool expr_boolean(Compiler *c, Use use, Term op, Term t)
 {
-    const char *name = op == A_and ? "and" : op == A_or ? "or" : op == A_andalso ? "andalso" : op == A_orelse ? "orelse" : NULL;
+    const char *name = op == A_and ? "and" : op == A_or ? "or" : op == A_andalso ? "andalso" : op == A_orelse
+        ? "orelse" : NULL;
     if (!name) {
         return false;
     }
@@ -435,7 +439,8 @@ static bool special_allowed(Compiler *c, const Special *s, size_t n, Term t)
     } else if (!s->in_guard && c->in_guard) {
         error_special(c, s->error_text, "called in guard context", NONVALUE);
     } else if (n < s->arity_min || n > s->arity_max) {
-        error_special(c, s->text, s->arity_max == 0 ? "called with arguments in" : "called with wrong number of arguments in",
+        error_special(c, s->text, s->arity_max == 0 ? "called with arguments in"
+            : "called with wrong number of arguments in",
                       t);
     } else {
         return true;
@@ -685,7 +690,7 @@ static void clause_compile(Compiler *c, MatchClause *k, const Term *parts)
     m->order_count += c->var_count;
 }
 
-/* --- programs ------------------------------------------------------------------------------------------------------ */
+/* --- programs ----------------------------------------------------------------------------------------------------- */
 
 static void prog_destroy(Magic *magic)
 {

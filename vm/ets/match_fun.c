@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The functions that guards and bodies of match specifications may call. Those that are more than a few lines are the guard
- * natives of module erlang; the rest is here, so that the common ones cost a call and no more.
+ * The functions that guards and bodies of match specifications may call. Those that are more than a few lines are the
+ * guard natives of module erlang; the rest is here, so that the common ones cost a call and no more.
  */
 #include "vm/ets/match_priv.h"
 

@@ -82,7 +82,8 @@ struct MatchProg {
 typedef struct MatchFunction {
     Term name;
     unsigned arity;
-    Term (*fn)(Proc *p, const Term *args); /* NULL: the native erlang:name/arity. NONVALUE: failed, perhaps with a fault */
+    /* NULL: the native erlang:name/arity. NONVALUE: failed, perhaps with a fault */
+    Term (*fn)(Proc *p, const Term *args);
     bool gives_parts; /* the result may be part of an argument */
 } MatchFunction;
 const MatchFunction *match_function(Term name, unsigned arity); /* NULL: there is none */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine that runs compiled match specifications. It looks at subjects where they lie (in a table, under its lock) and
- * copies to the process's heap only what gets into the result. A failing function ends a guard; in a body its value
- * is 'EXIT'.
+ * The machine that runs compiled match specifications. It looks at subjects where they lie (in a table, under its
+ * lock) and copies to the process's heap only what gets into the result. A failing function ends a guard; in a body
+ * its value is 'EXIT'.
  */
 #include "vm/ets/match_priv.h"
 

@@ -83,8 +83,8 @@ static TreeNode *path_find(TreePath *path, EtsStore *s, Term key)
     return NULL;
 }
 
-/* After one node was added or removed (delta) below the last link: its ancestors count it, and those whose height changes are
- * balanced. Only these look at their other child, and an insertion has about two of them. */
+/* After one node was added or removed (delta) below the last link: its ancestors count it, and those whose height
+ * changes are balanced. Only these look at their other child, and an insertion has about two of them. */
 static void path_balance(TreePath *path, int delta)
 {
     bool settled = false;
@@ -293,8 +293,9 @@ TreeNode *tree_walk_next(TreeWalk *w)
 }
 
 /*
- * A table is often walked key by key. The cursor remembers the way to the key that the last step gave, so that a step from
- * there need not begin at the root. Readers share the table: whoever takes the cursor has it alone, the others search.
+ * A table is often walked key by key. The cursor remembers the way to the key that the last step gave, so that a step
+ * from there need not begin at the root. Readers share the table: whoever takes the cursor has it alone, the others
+ * search.
  */
 typedef struct TreeCursor {
     TreeWalk walk; /* what comes after `last` */

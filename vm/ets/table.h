@@ -184,7 +184,8 @@ size_t store_memory_words(const EtsStore *s);
 
 /* --- tables (table.c) ----------------------------------------------------------------------------------- */
 typedef enum { ACCESS_INFO, ACCESS_READ, ACCESS_WRITE } EtsAccess;
-/* The live table that id names, locked for reading (or for writing when `write`); NULL after a badarg with its cause. */
+/* The live table that id names, locked for reading (or for writing when `write`); NULL after a badarg with its
+ * cause. */
 Table *table_get(Proc *p, Term id, EtsAccess access, bool write);
 /* As above, without an exception: *cause says why not (A_id, A_access, A_type). */
 Table *table_find(Proc *p, Term id, EtsAccess access, bool write, Term *cause);

@@ -8,7 +8,8 @@
 
 enum { MIN_HEAP_WORDS = 233, FIBONACCI_STEPS = 23, FRAG_MIN_WORDS = 64 };
 
-/* OTP's sizes: 12, 38, then each the sum of the two before and one more; from about a million words on, a fifth more each. */
+/* OTP's sizes: 12, 38, then each the sum of the two before and one more; from about a million words on, a fifth more
+ * each. */
 size_t heap_next_size(size_t words)
 {
     size_t before = 12, size = 38;

@@ -128,8 +128,8 @@ void magic_retain(Magic *m);
 void magic_release(Magic *m);
 /* The reference's numbers are about to leave as text or bytes: reading them back is to give a reference to m again. */
 void magic_note(Magic *m);
-/* A term for this machine's reference with those numbers, read from text or bytes: magic when they are a living, noted one's.
- * At most REF_MAGIC_WORDS. */
+/* A term for this machine's reference with those numbers, read from text or bytes: magic when they are a living, noted
+ * one's. At most REF_MAGIC_WORDS. */
 Term build_read_ref(Term **hp, OffHeap *oh, uint64_t n01, uint64_t n2);
 
 /* --- literal areas ------------------------------------------------------------------------------ */
@@ -164,8 +164,8 @@ void heap_hibernate_gc(Proc *p, Term *x, unsigned live);
 size_t heap_next_size(size_t words);
 /* Walks all terms of p and panics on a bad one: debug and stress builds. */
 void heap_check(Proc *p, const Term *x, unsigned live);
-/* True when `hit` says yes to some word of p's memory: stack, heap, fragments, messages, registers. Raw words (float and
- * binary contents, code addresses on the stack) are shown too, so an answer can be wrong only on the safe side. */
+/* True when `hit` says yes to some word of p's memory: stack, heap, fragments, messages, registers. Raw words (float
+ * and binary contents, code addresses on the stack) are shown too, so an answer can be wrong only on the safe side. */
 bool heap_find_word(Proc *p, bool (*hit)(Word w, void *arg), void *arg);
 /* heap_find_word for pointers into [start, end). */
 bool heap_refers_to(Proc *p, const void *start, const void *end);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Magic references: counted native resources that terms name. Each carries its pointer; only the numbers are left when it is
- * written as text or in the external format. So that it works again when it is read back (ets:lookup on what list_to_ref
- * or binary_to_term gave), a resource whose numbers have left is noted in a table, which holds no count: the last reference
- * takes it out.
+ * Magic references: counted native resources that terms name. Each carries its pointer; only the numbers are left when
+ * it is written as text or in the external format. So that it works again when it is read back (ets:lookup on what
+ * list_to_ref or binary_to_term gave), a resource whose numbers have left is noted in a table, which holds no count:
+ * the last reference takes it out.
  */
 #include "vm/heap/offheap.h"
 #include "vm/lock.h"
@@ -84,7 +84,8 @@ static Magic *noted_find(const uint64_t n[2])
         m = m->noted_next;
     }
     int64_t count = m ? __atomic_load_n(&m->refc, __ATOMIC_RELAXED) : 0;
-    while (count > 0 && !__atomic_compare_exchange_n(&m->refc, &count, count + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    while (count > 0 && !__atomic_compare_exchange_n(&m->refc, &count, count + 1, true, __ATOMIC_RELAXED,
+            __ATOMIC_RELAXED)) {
         /* somebody else counted: look again */
     }
     spin_unlock(&noted.lock);

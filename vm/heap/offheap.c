@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What terms share across heaps: the bytes of refc binaries, here, and the resources of magic references, in magic.c. Both are
- * counted; each memory area keeps a list of the objects in it that hold a count (OffHeap).
+ * What terms share across heaps: the bytes of refc binaries, here, and the resources of magic references, in magic.c.
+ * Both are counted; each memory area keeps a list of the objects in it that hold a count (OffHeap).
  */
 #include "vm/heap/offheap.h"
 #include "vm/vm.h"

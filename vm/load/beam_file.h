@@ -50,6 +50,6 @@ void beam_file_digest(const BeamFile *f, uint8_t md5[16]);
 bool beam_file_chunk(const uint8_t *bytes, size_t n, const char *id, const uint8_t **chunk, size_t *size);
 bool beam_file_md5(const uint8_t *bytes, size_t n, uint8_t md5[16]);
 
-/* zlib (window_bits 15) or gzip (31) data of known or unknown size. NULL when malformed or larger than `limit`. Free with
- * vm_free. */
+/* zlib (window_bits 15) or gzip (31) data of known or unknown size. NULL when malformed or larger than `limit`. Free
+ * with vm_free. */
 uint8_t *load_inflate(const uint8_t *bytes, size_t n, size_t limit, int window_bits, size_t *size);

@@ -34,7 +34,8 @@ typedef struct Instance {
     LiteralArea *literals;
     FunctionInfo *functions;
     size_t function_count;
-    uint64_t *frames; /* one bit for each word of code: an instruction that starts there runs with a stack frame of its own */
+    /* one bit for each word of code: an instruction that starts there runs with a stack frame of its own */
+    uint64_t *frames;
     LineInfo *lines;
     size_t line_count;
     Term *files; /* lists of characters in the literal area */
@@ -71,7 +72,8 @@ typedef struct Export {
     Word info[4];      /* op_func_info, module, function, arity: stub[0] is an entry like any other */
     Word stub[3];      /* [op_call_native, NativeFn, export] or [op_call_error_handler, export] */
     const struct NativeRow *native; /* NULL: Erlang code */
-    const Word *behind; /* while a global trace has `addr` at the stub: where calls go on (trace/breakpoint.h); else NULL */
+    /* while a global trace has `addr` at the stub: where calls go on (trace/breakpoint.h); else NULL */
+    const Word *behind;
     bool calls_traced;  /* of a native: the instructions that call it go through `addr` */
     struct Export *hash_next;
 } Export;
@@ -103,14 +105,16 @@ Export *export_put(Term m, Term f, unsigned arity);
 Export *export_find(Term m, Term f, unsigned arity); /* NULL when nobody ever named it */
 static inline bool export_is_loaded(const Export *e) { return e->addr != e->stub || e->native || e->behind; }
 void export_each(void (*fn)(Export *e, void *arg), void *arg);
-/* An entry made by a term that lies about its arity is another entry: code is never entered with the wrong number of variables. */
+/* An entry made by a term that lies about its arity is another entry: code is never entered with the wrong number of
+ * variables. */
 FunEntry *fun_entry_put(Term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq, unsigned arity,
                         unsigned free_count);
 /* The function that code address lies in, through the address index (atomic snapshot); NULL for foreign addresses. */
 const FunctionInfo *code_find(const Word *ip, const Instance **instance);
 /* Module, function, arity of a code address: in a module, or the stub of an export or a lambda. False: neither. */
 bool code_mfa(const Word *ip, Term mfa[3]);
-/* True when the instruction at ip runs with a frame of its function: then E[0] is that frame's slot, not the caller's. */
+/* True when the instruction at ip runs with a frame of its function: then E[0] is that frame's slot, not the
+ * caller's. */
 bool code_has_frame(const Instance *in, const Word *ip);
 /* Line of a return address or instruction; false when unknown. *file is a term (list of characters). */
 bool code_find_line(const Instance *in, const Word *ip, Term *file, unsigned *line);

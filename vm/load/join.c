@@ -2,7 +2,8 @@
 /*
  * Joins instructions that stand in a row into the one that does the work of both: the joins of ops.tab. Fewer
  * instructions are fewer jumps that the CPU must foresee. Comes from: specialise.c after each generic instruction. The
- * code behind the first of the two is rewritten in place: its words, the fixups that name them, the line row of the second.
+ * code behind the first of the two is rewritten in place: its words, the fixups that name them, the line row of the
+ * second.
  */
 #include "vm/load/load_priv.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading a module: chunks to tables, code to words, words to an instance (prepare, nothing visible); then publishing it
- * (finish, cannot fail). Between the two the instance belongs to the Prepared.
+ * Loading a module: chunks to tables, code to words, words to an instance (prepare, nothing visible); then publishing
+ * it (finish, cannot fail). Between the two the instance belongs to the Prepared.
  *
  * Comes from: bif_code.c, vm.c. Goes to: beam_file.c, tables.c, decode.c, specialise.c, in this order, then link.c.
  */

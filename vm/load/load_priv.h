@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One load under way. load.c drives; tables.c reads the chunks into arrays, decode.c cuts the code into generic instructions,
- * specialise.c turns each into words. All memory hangs on the Loader until it is handed to the Instance, so a
- * failure anywhere is one call to loader_free.
+ * One load under way. load.c drives; tables.c reads the chunks into arrays, decode.c cuts the code into generic
+ * instructions, specialise.c turns each into words. All memory hangs on the Loader until it is handed to the Instance,
+ * so a failure anywhere is one call to loader_free.
  *
  * The first error wins: it sets `why`, and everything after sees it through loader_failed.
  */
@@ -21,7 +21,8 @@ typedef enum {
     OPERAND_FLOAT_REG,
     OPERAND_LIST,  /* value elements; the specialiser finds them at loader->list */
     OPERAND_HEAP,  /* allocation list, added up to words */
-    /* Until decode_fill_in has made OPERAND_CONST of them: index of a literal; an integer; the address of one's `size` bytes. */
+    /* Until decode_fill_in has made OPERAND_CONST of them: index of a literal; an integer; the address of one's `size`
+     * bytes. */
     OPERAND_LITERAL,
     OPERAND_INT64,
     OPERAND_BIG,
@@ -33,8 +34,8 @@ typedef struct Operand {
 } Operand;
 enum { OPERAND_MAX = 8 };
 
-/* Else: number of y registers. MIXED - n: reached with different frames, of n y registers at least, as compilers share code
- * that only raises: nothing may return there. */
+/* Else: number of y registers. MIXED - n: reached with different frames, of n y registers at least, as compilers share
+ * code that only raises: nothing may return there. */
 enum { FRAME_NONE = -1, FRAME_UNKNOWN = -2, FRAME_MIXED = -3 };
 static inline int frame_registers(int frame) /* y registers that surely exist */
 {

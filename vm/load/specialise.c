@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Turns each generic instruction into words: the first specific instruction of ops.tab whose operand kinds match. Checks every
- * operand on the way: registers lie in their ranges (y registers in the frame that is there), labels, atoms, literals,
- * imports and lambdas exist, calls go to entries of functions with that arity.
+ * Turns each generic instruction into words: the first specific instruction of ops.tab whose operand kinds match.
+ * Checks every operand on the way: registers lie in their ranges (y registers in the frame that is there), labels,
+ * atoms, literals, imports and lambdas exist, calls go to entries of functions with that arity.
  *
- * The size of the stack frame is followed along the code: every way to reach a label must bring the same frame. Code that
- * nothing is known to reach is not emitted; a later jump to it makes the file bad.
+ * The size of the stack frame is followed along the code: every way to reach a label must bring the same frame. Code
+ * that nothing is known to reach is not emitted; a later jump to it makes the file bad.
  */
 #include "vm/load/load_priv.h"
 #include "vm/load/specialise.h"
@@ -464,8 +464,8 @@ static bool special_line(Loader *ld, const Operand *o)
     return true;
 }
 
-/* A native call whose frame does not fit: legal where the native never returns (error, throw, ...), because compilers share
- * such code. If it does return, the instruction behind it raises. */
+/* A native call whose frame does not fit: legal where the native never returns (error, throw, ...), because compilers
+ * share such code. If it does return, the instruction behind it raises. */
 static bool call_that_never_returns(Loader *ld, const Operand *import)
 {
     emit_op(ld, SPEC_call_ext_native);
@@ -524,7 +524,8 @@ static bool special_make_fun2(Loader *ld, const Operand *o)
     return emit_generic(ld, GEN_make_fun3, operands, 3);
 }
 
-/* The pairs of put_map_exact in key order, when all keys are constants: so the first missing key is the one OTP reports. */
+/* The pairs of put_map_exact in key order, when all keys are constants: so the first missing key is the one OTP
+ * reports. */
 static void sort_pairs(Loader *ld)
 {
     Operand *o = ld->list.at;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The instructions with tables: selects (jump table, binary search, list), segments of bs_create_bin; and function entries.
+ * The instructions with tables: selects (jump table, binary search, list), segments of bs_create_bin; and function
+ * entries.
  */
 #include "vm/load/specialise.h"
 
@@ -154,7 +155,8 @@ static bool is_dense(const Choice *c, size_t n)
     return n > 3 && (uint64_t)(high - low) < n * TABLE_SLACK;
 }
 
-/* select_arity looks whether its subject is a tuple itself: an is_tuple before it that goes to the same place is of no use. */
+/* select_arity looks whether its subject is a tuple itself: an is_tuple before it that goes to the same place is of no
+ * use. */
 static void select_drop_test(Loader *ld, const Operand *subject, uint64_t fail)
 {
     Trail *t = &ld->trail;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads the chunks beside the code into the loader's arrays: atoms, imports, exports, lambdas, strings, literals, lines.
- * Terms (literals, attributes, file names, large integers of the code) are built last, into one literal area
+ * Reads the chunks beside the code into the loader's arrays: atoms, imports, exports, lambdas, strings, literals,
+ * lines. Terms (literals, attributes, file names, large integers of the code) are built last, into one literal area
  * whose size is known by then.
  */
 #include "vm/load/load_priv.h"

@@ -244,7 +244,7 @@ static bool request_subscribe(Inet *d, Request *r, Answer *a, Term caller)
     return true;
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------------ */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 bool inet_async_start(Inet *d, Term caller, uint16_t *id)
 {
     if (d->op.pending) {

@@ -213,7 +213,7 @@ void inet_deliver_to_port(Inet *d, InetData data)
     inet_count_active(d);
 }
 
-/* --- datagrams ------------------------------------------------------------------------------------------------------ */
+/* --- datagrams ---------------------------------------------------------------------------------------------------- */
 enum { ADDRESS_WORDS = PAIR + HEAP_BIN_WORDS(sizeof ((NetAddress *)0)->bytes) + 9 };
 
 /* {A,B,C,D}, {A,...,H}, or {local | unspec | undefined, Path} */
@@ -266,7 +266,8 @@ static void deliver_active(Inet *d, const NetAddress *from, InetData data, const
     inet_count_active(d);
 }
 
-void inet_deliver_datagram(Inet *d, const NetAddress *from, InetData data, const SocketExtra *extras, size_t extra_count,
+void inet_deliver_datagram(Inet *d, const NetAddress *from, InetData data, const SocketExtra *extras,
+                           size_t extra_count,
                            bool with_extras)
 {
     if (!somebody_waits(d)) {

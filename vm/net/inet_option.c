@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * setopts and getopts. An option is a byte and, when set, 32 bits and whatever else it needs. The driver's own
- * options are fields of Inet and Tcp; the others go to the socket. When a socket refuses one, setopts goes on regardless,
- * except for the few where OTP reports it; getopts leaves out what the socket does not know.
+ * options are fields of Inet and Tcp; the others go to the socket. When a socket refuses one, setopts goes on
+ * regardless, except for the few where OTP reports it; getopts leaves out what the socket does not know.
  */
 #include "vm/term/atom.h"
 #include "vm/net/inet_priv.h"
@@ -244,7 +244,8 @@ static bool is_reported(uint8_t option)
 
 static unsigned extra_bit(uint8_t option)
 {
-    return option == SOPT_RECVTOS ? RECV_TOS : option == SOPT_RECVTCLASS ? RECV_TCLASS : option == SOPT_RECVTTL ? RECV_TTL : 0;
+    return option == SOPT_RECVTOS ? RECV_TOS : option == SOPT_RECVTCLASS ? RECV_TCLASS : option == SOPT_RECVTTL
+        ? RECV_TTL : 0;
 }
 
 /* What the driver itself has to know about options of the socket. */
@@ -274,7 +275,7 @@ static Outcome set_socket_option(Inet *d, uint8_t option, int32_t value, Request
     return error != NONVALUE && is_reported(option) ? BAD : DONE;
 }
 
-/* --- setopts ------------------------------------------------------------------------------------------------------- */
+/* --- setopts ------------------------------------------------------------------------------------------------------ */
 /* A change of mode or packet type shows what is already there in a new light. */
 static void react(Inet *d, ActiveMode was_active, int32_t was_packet)
 {
@@ -323,7 +324,7 @@ bool inet_set_options(Inet *d, Request *r, Answer *a)
     return answer_ok(a);
 }
 
-/* --- getopts ------------------------------------------------------------------------------------------------------- */
+/* --- getopts ------------------------------------------------------------------------------------------------------ */
 static void put_option(Answer *a, uint8_t option, int32_t value)
 {
     answer_u8(a, option);

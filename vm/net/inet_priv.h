@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OTP's socket ports, tcp_inet and udp_inet, as OTP's own prim_inet.erl drives them: commands are port_control requests of
- * bytes, answered with bytes; what takes time is answered by a message {inet_async, Port, Ref, Result} or {inet_reply, Port,
- * Result}. Everything that Erlang code can observe of a socket is here, once for all platforms; the bytes
- * move through SocketOps.
+ * OTP's socket ports, tcp_inet and udp_inet, as OTP's own prim_inet.erl drives them: commands are port_control
+ * requests of bytes, answered with bytes; what takes time is answered by a message {inet_async, Port, Ref, Result} or
+ * {inet_reply, Port, Result}. Everything that Erlang code can observe of a socket is here, once for all platforms; the
+ * bytes move through SocketOps.
  *
  *     inet.c          life of a port, requests that both kinds have
  *     inet_address.c  addresses as bytes
@@ -15,8 +15,8 @@
  *     tcp_send.c      output: the queue, watermarks, shutdown, files
  *     udp.c           datagrams
  *
- * An entry into this code (request, command, event, timer) may decide that the port ends. It notes that (inet_exit) and the port
- * ends when the entry is left (inet_leave): so nothing in between finds itself freed. Entries do not nest.
+ * An entry into this code (request, command, event, timer) may decide that the port ends. It notes that (inet_exit)
+ * and the port ends when the entry is left (inet_leave): so nothing in between finds itself freed. Entries do not nest.
  */
 #pragma once
 
@@ -148,7 +148,8 @@ typedef struct Tcp {
     Term busy_caller;
     bool delay_send, show_econnreset, linger_zero, sending_file;
     bool close_sent;         /* {tcp_closed, _} */
-    bool closed_recv, closed_send, closed_reset; /* the next receive, send finds out that the peer has closed (with a reset) */
+    /* the next receive, send finds out that the peer has closed (with a reset) */
+    bool closed_recv, closed_send, closed_reset;
     bool shut_pending, shut_done;
     ShutdownHow shut_how;
     SendFile file;
@@ -241,7 +242,8 @@ bool inet_get_options(Inet *d, Request *r, Answer *a);
 bool inet_interface_request(Inet *d, unsigned command, Request *r, Answer *a);
 
 /* --- inet_message.c ---------------------------------------------------------------------------------------- */
-void inet_async_answer(Inet *d, uint16_t id, Term to, Term tag, Term value); /* {inet_async, S, Id, Tag | {Tag, Value}} */
+/* {inet_async, S, Id, Tag | {Tag, Value}} */
+void inet_async_answer(Inet *d, uint16_t id, Term to, Term tag, Term value);
 void inet_async_ok(Inet *d);
 void inet_async_error(Inet *d, Term reason);
 void inet_reply(Inet *d, Term reason); /* {inet_reply, S, ok | {error, Reason}} to d->caller; NONVALUE: ok */
@@ -257,7 +259,8 @@ typedef struct InetData {
 /* To the owner or, when passive, to who asked. */
 void inet_deliver_stream(Tcp *t, InetData data);
 void inet_deliver_packet(Tcp *t, PacketType type, const uint8_t *packet, size_t n);
-void inet_deliver_datagram(Inet *d, const NetAddress *from, InetData data, const SocketExtra *extras, size_t extra_count,
+void inet_deliver_datagram(Inet *d, const NetAddress *from, InetData data, const SocketExtra *extras,
+                           size_t extra_count,
                            bool with_extras);
 void inet_deliver_to_port(Inet *d, InetData data);
 /* One more packet has been delivered to an active socket. */

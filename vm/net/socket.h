@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The contract between OTP's socket ports (vm/net) and whoever moves the bytes: the operating system (plat/linux/socket*.c)
- * or, on bare metal, the network service. Nothing here waits: a call that cannot go on answers A_eagain (connect:
- * A_einprogress), and `ready` tells when to try again. Errors are posix atoms, NONVALUE is success.
+ * The contract between OTP's socket ports (vm/net) and whoever moves the bytes: the operating system
+ * (plat/linux/socket*.c) or, on bare metal, the network service. Nothing here waits: a call that cannot go on answers
+ * A_eagain (connect: A_einprogress), and `ready` tells when to try again. Errors are posix atoms, NONVALUE is success.
  *
  * Sockets are called and call back on the scheduler that handles events, or under the lock of their port.
  */
@@ -120,7 +120,8 @@ typedef enum { SHUT_READ = 0, SHUT_WRITE = 1, SHUT_BOTH = 2 } ShutdownHow;
 typedef struct SocketOps {
     /* netns: name of a network name space, or NULL. */
     Socket *(*open)(NetFamily family, NetType type, bool tcp, const char *netns, Term *error);
-    /* A descriptor that somebody else opened and closes. *connected: it has a peer. check: it must be of that family. */
+    /* A descriptor that somebody else opened and closes. *connected: it has a peer. check: it must be of that
+     * family. */
     Socket *(*adopt)(int fd, NetFamily family, bool check, bool *connected, Term *error);
     void (*close)(Socket *s, bool keep_descriptor); /* frees s */
     void (*watch)(Socket *s, unsigned want);
@@ -139,7 +140,8 @@ typedef struct SocketOps {
     int64_t (*send)(Socket *s, const SocketVec *v, size_t count, Term *error);
     int64_t (*recv)(Socket *s, uint8_t *buf, size_t n, Term *error);
     /* to NULL: the peer. */
-    int64_t (*send_to)(Socket *s, const NetAddress *to, SocketVec data, const SocketExtra *extras, size_t count, Term *error);
+    int64_t (*send_to)(Socket *s, const NetAddress *to, SocketVec data, const SocketExtra *extras, size_t count,
+        Term *error);
     /* *count: SOCKET_EXTRAS at most; NULL: none wanted. */
     int64_t (*recv_from)(Socket *s, uint8_t *buf, size_t n, NetAddress *from, SocketExtra *extras, size_t *count,
                          Term *error);

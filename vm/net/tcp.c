@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams: the port driver tcp_inet, its requests, connecting and accepting. Input is in tcp_recv.c, output in tcp_send.c.
+ * Streams: the port driver tcp_inet, its requests, connecting and accepting. Input is in tcp_recv.c, output in
+ * tcp_send.c.
  *
- * Processes that wait for a connection stand in a queue and are served in order. A dead one is passed over when its turn comes
- * (and when the queue grows), so nobody needs to be told of deaths.
+ * Processes that wait for a connection stand in a queue and are served in order. A dead one is passed over when its
+ * turn comes (and when the queue grows), so nobody needs to be told of deaths.
  */
 #include "vm/term/atom.h"
 #include "vm/net/inet_priv.h"
@@ -172,7 +173,7 @@ static void connect_finish(Tcp *t)
     inet_async_ok(d);
 }
 
-/* --- accepting ----------------------------------------------------------------------------------------------------- */
+/* --- accepting ---------------------------------------------------------------------------------------------------- */
 static void acceptor_unlink(Tcp *t, Acceptor **at)
 {
     Acceptor *acceptor = *at;
@@ -357,7 +358,7 @@ void tcp_close_pending(Tcp *t, Term reason)
     stop_timers(t);
 }
 
-/* --- requests and events ----------------------------------------------------------------------------------------------- */
+/* --- requests and events ------------------------------------------------------------------------------------------ */
 static bool request_open(Tcp *t, bool adopt, Request *r, Answer *a)
 {
     const Socket *before = t->inet.socket;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Input of streams: bytes become packets. A packet that fills most of the buffer is delivered as a view of the
- * buffer, which then is the message's; others are copied. The buffer grows with the bytes that come, not with what a header
- * promises.
+ * buffer, which then is the message's; others are copied. The buffer grows with the bytes that come, not with what a
+ * header promises.
  */
 #include "vm/term/atom.h"
 #include "vm/net/inet_priv.h"
@@ -221,7 +221,7 @@ void tcp_deliver_buffered(Tcp *t)
     }
 }
 
-/* --- ends ----------------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 void tcp_tell_closed(Tcp *t)
 {
     if (!t->close_sent) {
@@ -288,7 +288,7 @@ static Received stream_error(Tcp *t, Term reason)
     return RECV_ENDED;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 /* Reads into the room at the end, for the wanted bytes or any. NONVALUE: *n came, 0 at the end of the stream. */
 static Term read_some(Tcp *t, size_t *n, bool *full)
 {

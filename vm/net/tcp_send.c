@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Output of streams. What is sent goes straight from the sender's terms to the socket; only what the socket does not take is
- * kept, large binaries by reference. A sender who finds the queue long (high watermark) is answered when it is
+ * Output of streams. What is sent goes straight from the sender's terms to the socket; only what the socket does not
+ * take is kept, large binaries by reference. A sender who finds the queue long (high watermark) is answered when it is
  * short again, and others wait until then (the port is busy).
  */
 #include "vm/term/atom.h"
@@ -116,7 +116,7 @@ static void send_failed(Tcp *t, Term error)
     output_failed(t, error == A_epipe && !t->shut_done ? A_econnreset : error);
 }
 
-/* --- from terms to the socket -------------------------------------------------------------------------------------- */
+/* --- from terms to the socket ------------------------------------------------------------------------------------- */
 /* What goes out in one call. Bytes and small binaries are collected in scratch. */
 typedef struct Gather {
     Tcp *t;
@@ -223,7 +223,7 @@ static Term send_iodata(Tcp *t, const uint8_t *head, size_t head_size, Term ioda
     return g.error;
 }
 
-/* --- sending --------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 static size_t packet_head(const Inet *d, size_t size, uint8_t head[4])
 {
     static const uint8_t sizes[] = {0, 1, 2, 4}; /* packet types raw, 1, 2, 4 */
@@ -324,7 +324,7 @@ void tcp_command(void *data, Term caller, Term iodata, size_t size)
     inet_leave(d);
 }
 
-/* --- emptying the queue ---------------------------------------------------------------------------------------------- */
+/* --- emptying the queue ------------------------------------------------------------------------------------------- */
 static void shutdown_now(Tcp *t)
 {
     t->shut_pending = false;
@@ -417,7 +417,7 @@ bool tcp_request_shutdown(Tcp *t, Request *r, Answer *a)
     return answer_ok(a);
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 static void sendfile_end(Tcp *t)
 {
     t->sending_file = false;

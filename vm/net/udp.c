@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Datagrams: the port driver udp_inet. A command is an address, options that go with the packet, and the packet. A passive
- * socket reads one packet a request, an active one at most read_packets at a time.
+ * Datagrams: the port driver udp_inet. A command is an address, options that go with the packet, and the packet. A
+ * passive socket reads one packet a request, an active one at most read_packets at a time.
  */
 #include "vm/term/atom.h"
 #include "vm/net/inet_priv.h"
@@ -239,7 +239,7 @@ static void udp_command(void *data, Term caller, Term iodata, size_t size)
     inet_leave(&u->inet);
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------------ */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 static bool request_open(Udp *u, bool adopt, Request *r, Answer *a)
 {
     Inet *d = &u->inet;

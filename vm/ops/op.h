@@ -15,8 +15,8 @@
  * compiled a second way (OP_LOOP: sanitizers, unoptimised builds, and later the native-code compiler's fallbacks):
  * there a function stores its registers and returns the next ip to the loop in interp/.
  *
- * Calls and frames: `allocate N` makes E[0] (return address) and N y registers. `call` writes its return address to E[0] of
- * the caller's own frame and jumps; `return` jumps to E[0]. So there is no return-address register, and a
+ * Calls and frames: `allocate N` makes E[0] (return address) and N y registers. `call` writes its return address to
+ * E[0] of the caller's own frame and jumps; `return` jumps to E[0]. So there is no return-address register, and a
  * function without a frame returns through its caller's slot.
  */
 #pragma once
@@ -79,8 +79,8 @@ typedef OpResult (*OpFn)(const Word *ip, Proc *p, Term *x, Term *E, Term *hp, in
 /* Leaves a frame for the calling function, then goes where the native that trapped wants to (op_trace.c). */
 OpResult op_trap_traced(OP_PARAMS);
 
-/* Operand i (1-based) as: immediate word, x or y register (index already scaled to words), code address, any source, any
- * destination. A source word is a constant term, or (low two bits 00) a register: index << 3 | is_y << 2. */
+/* Operand i (1-based) as: immediate word, x or y register (index already scaled to words), code address, any source,
+ * any destination. A source word is a constant term, or (low two bits 00) a register: index << 3 | is_y << 2. */
 #define ARG(i) (ip[i])
 #define REG_X(i) (x[ip[i]])
 #define REG_Y(i) (E[ip[i]]) /* the loader stores n+1 */
@@ -112,15 +112,15 @@ typedef struct BsSegmentWords {
     Word value; /* source */
     Word size;  /* source; atom all or undefined where there is none */
 } BsSegmentWords;
-/* Flags of bit syntax instructions, as .beam files encode them; native is little endian on this machine: the loader turns
- * BS_NATIVE into BS_LITTLE, so instructions see only the first two. */
+/* Flags of bit syntax instructions, as .beam files encode them; native is little endian on this machine: the loader
+ * turns BS_NATIVE into BS_LITTLE, so instructions see only the first two. */
 enum { BS_LITTLE = 2, BS_SIGNED = 4, BS_NATIVE = 16 };
 
 /* Jump to the fail label of operand i. */
 #define FAIL(i) GOTO(LABEL(i))
 
-/* Raise what p_fault() recorded, at this instruction: finds the handler or ends the process (proc/exception.c). Helpers may
- * have allocated since OP_SAVE (the fault's own terms), so the heap top is whichever is further. */
+/* Raise what p_fault() recorded, at this instruction: finds the handler or ends the process (proc/exception.c).
+ * Helpers may have allocated since OP_SAVE (the fault's own terms), so the heap top is whichever is further. */
 #define RAISE()                                     \
     do {                                            \
         p->hp = hp > p->hp ? hp : p->hp;            \

@@ -3,11 +3,12 @@
  * Bit syntax, construction: bs_create_bin, and the family of instructions it replaced (bs_init2, bs_append, bs_put_*),
  * which compilers before OTP 25 emit.
  *
- * Appending in place. The result of an append is a SubBin with is_writable set over a RefcBin whose Binary has room behind
- * its used bytes. RefcBin.size counts the used bytes, Binary.size the capacity. Only the one SubBin that ends where the
- * used bytes end may be extended, and the flag moves on to the result; so n appends cost O(n). RefcBin.writable says more:
- * 1: the bytes may also be reallocated. 2: they may not, since a match context points at them; then a full
- * Binary is left alone and copied. Copies of a term (messages, ETS) have both flags clear (heap/copy.c).
+ * Appending in place. The result of an append is a SubBin with is_writable set over a RefcBin whose Binary has room
+ * behind its used bytes. RefcBin.size counts the used bytes, Binary.size the capacity. Only the one SubBin that ends
+ * where the used bytes end may be extended, and the flag moves on to the result; so n appends cost O(n).
+ * RefcBin.writable says more: 1: the bytes may also be reallocated. 2: they may not, since a match context points at
+ * them; then a full Binary is left alone and copied. Copies of a term (messages, ETS) have both flags clear
+ * (heap/copy.c).
  *
  * bs_put_* write through Sched.build, which names the process and its collection count: bytecode that
  * puts other instructions between bs_init and bs_put gets badarg, not a write into memory that has moved.
@@ -250,8 +251,8 @@ static RefcBin *extend_in_place(Proc *p, Term t, size_t bits)
     return r;
 }
 
-/* t extended by `more` bits, which the target then names. `steal`: t itself becomes the result when that is possible (private
- * append: nobody else knows t). Room: APPEND_WORDS. */
+/* t extended by `more` bits, which the target then names. `steal`: t itself becomes the result when that is possible
+ * (private append: nobody else knows t). Room: APPEND_WORDS. */
 static Term append_to(Proc *p, Term t, size_t more, bool steal, Target *w)
 {
     size_t old = bitstring_bit_size(t), bits = old + more;

@@ -119,7 +119,8 @@ static const Word *native_trap_target(Proc *p)
     return p->trap_export ? export_addr((Word)(uintptr_t)p->trap_export) : p->fault_ip;
 }
 
-/* A native wants to be called again at `again` when the process is woken, or (trap_export set) to be done and resume there. */
+/* A native wants to be called again at `again` when the process is woken, or (trap_export set) to be done and resume
+ * there. */
 NOINLINE void native_wait(Proc *p, const Term *x, const Word *again, const Export *e)
 {
     if (p->trap_export) {
@@ -241,7 +242,8 @@ NOINLINE const Word *fun_fail(Proc *p, Term reason_tag, Term value)
     return NULL;
 }
 
-/* error_handler:Function(A, B, Args) instead of a function that is not there; NULL after a fault when that is missing. */
+/* error_handler:Function(A, B, Args) instead of a function that is not there; NULL after a fault when that is
+ * missing. */
 static const Word *call_error_handler(Proc *p, Term *x, Term function, Term a, Term b, unsigned n)
 {
     const Export *handler = export_put(p->error_handler, function, 3);

@@ -204,9 +204,10 @@ OP(put_tuple2_4)
 }
 
 /* --- the frame ---------------------------------------------------------------------------------------- */
-/* E[0] has the tag of a code address from the start, so that the collector and a search for a handler know a frame by it. */
-/* ENSURE for instructions that have done nothing yet: the rare part collects and starts the instruction again. What it needs
- * is handed over in the last x register, which is never live. */
+/* E[0] has the tag of a code address from the start, so that the collector and a search for a handler know a frame by
+ * it. */
+/* ENSURE for instructions that have done nothing yet: the rare part collects and starts the instruction again. What it
+ * needs is handed over in the last x register, which is never live. */
 #if defined(OP_LOOP)
 #define ENSURE_FIRST(need, live) ENSURE(need, live)
 #else

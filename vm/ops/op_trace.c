@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where traced code leaves the ordinary path: breakpoints, calls of traced natives, and the frames that watch returns. */
+/* Where traced code leaves the ordinary path: breakpoints, calls of traced natives, and the frames that watch
+ * returns. */
 #include "vm/load/code.h"
 #include "vm/ops/call.h"
 #include "vm/ops/op.h"
@@ -8,7 +9,8 @@
 #include "gen/ops.h"
 
 const Word code_trace_frames[9] = {
-    0, 0, 0, 0, (Word)(uintptr_t)op_return_trace, (Word)(uintptr_t)op_exception_trace, (Word)(uintptr_t)op_return_to_trace,
+    0, 0, 0, 0, (Word)(uintptr_t)op_return_trace, (Word)(uintptr_t)op_exception_trace,
+        (Word)(uintptr_t)op_return_to_trace,
     (Word)(uintptr_t)op_return_time_trace, (Word)(uintptr_t)op_traced_tail_return,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Erlang's clocks. Native time unit: the nanosecond. Erlang monotonic time starts at CLOCK_START so that it fits a small
- * integer for centuries; the offset to system time is fixed at boot (no_time_warp).
+ * Erlang's clocks. Native time unit: the nanosecond. Erlang monotonic time starts at CLOCK_START so that it fits a
+ * small integer for centuries; the offset to system time is fixed at boot (no_time_warp).
  */
 #pragma once
 

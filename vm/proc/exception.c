@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Raising: makes the raw stack trace, looks for the innermost catch marker on the stack, and either continues at its handler
- * or ends the process with the reason that others will see.
+ * Raising: makes the raw stack trace, looks for the innermost catch marker on the stack, and either continues at its
+ * handler or ends the process with the reason that others will see.
  *
- * Walking the stack needs no frame sizes: a slot with a code address (low bits 00) begins a frame, and everything above it up
- * to the next such slot is its y registers. The top frame's slot holds a stale address unless a call is
+ * Walking the stack needs no frame sizes: a slot with a code address (low bits 00) begins a frame, and everything
+ * above it up to the next such slot is its y registers. The top frame's slot holds a stale address unless a call is
  * under way, so it is skipped when the failing instruction has a frame (Instance.frames says so).
  *
  * Comes from: RAISE in ops/op.h. Goes to: the handler, or proc_exit through the scheduler.
@@ -46,7 +46,8 @@ static Term class_atom(FaultClass class)
 }
 
 /* --- addresses ------------------------------------------------------------------------------------------- */
-/* Return addresses from `slot` up, at most max, into to; each moved back into the call. Neighbours that are equal count once. */
+/* Return addresses from `slot` up, at most max, into to; each moved back into the call. Neighbours that are equal
+ * count once. */
 static unsigned stack_addresses(const Term *slot, const Term *end, Word *to, unsigned max, Word before)
 {
     unsigned n = 0;

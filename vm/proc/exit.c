@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Death. Order matters to those who watch: the name and the tables are gone before any link or monitor tells of the death,
- * and the signal queue is closed first, so that whatever arrives later is answered as for a dead process.
+ * Death. Order matters to those who watch: the name and the tables are gone before any link or monitor tells of the
+ * death, and the signal queue is closed first, so that whatever arrives later is answered as for a dead process.
  */
 #include "vm/ets/ets.h"
 #include "vm/proc/idmap.h"

@@ -17,7 +17,8 @@ void link_signal_unlink(Proc *p, Term from, uint64_t id);
 void link_signal_unlink_ack(Proc *p, Term from, uint64_t id);
 /* An exit signal over a link: false when the link is not there (any more). Removes it. */
 bool link_take_broken(Proc *p, Term from);
-/* Whoever owns the table (sender; NULL: a port) ends: every peer gets an exit signal. For ports too (from = the port). Frees the table. */
+/* Whoever owns the table (sender; NULL: a port) ends: every peer gets an exit signal. For ports too (from = the port).
+ * Frees the table. */
 void link_break_all(Proc *sender, struct IdMap **links, Term from, Term reason);
 /* A port's side of a link that its peer made or broke. */
 void link_port_add(struct IdMap **links, Term pid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See monitor.h. A Monitor of kind MON_OUT may also be an alias (monitor/3 with {alias, Mode}); when the monitor goes and the
- * alias stays, the same entry becomes MON_ALIAS.
+ * See monitor.h. A Monitor of kind MON_OUT may also be an alias (monitor/3 with {alias, Mode}); when the monitor goes
+ * and the alias stays, the same entry becomes MON_ALIAS.
  */
 #include "vm/proc/monitor.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Monitors and aliases. One table per process (and port) from reference id to Monitor, with both directions: what it
- * monitors (MON_OUT), who monitors it (MON_IN) and plain aliases (MON_ALIAS). The 'DOWN' message is built by the process
- * that monitors, when it handles the signal, so a demonitor always wins.
+ * monitors (MON_OUT), who monitors it (MON_IN) and plain aliases (MON_ALIAS). The 'DOWN' message is built by the
+ * process that monitors, when it handles the signal, so a demonitor always wins.
  */
 #pragma once
 
@@ -41,7 +41,8 @@ Term ref_build(Term **hp, uint64_t id, Term pid);
 bool monitor_parse_opts(Term list, MonitorOpts *o);
 /* Starts monitoring; returns the reference on p's heap. peer: local pid or port (or name, NIL if none). */
 Term monitor_start(Proc *p, Term type, Term peer, Term name, const MonitorOpts *o);
-/* As above when nobody is there: the 'DOWN' message with this reason is on its way. `object` names the peer if it has no pid. */
+/* As above when nobody is there: the 'DOWN' message with this reason is on its way. `object` names the peer if it has
+ * no pid. */
 Term monitor_start_dead(Proc *p, Term type, Term peer, Term name, const MonitorOpts *o, Term reason);
 /* For spawn: both sides at once, the child does not run yet. */
 Term monitor_start_child(Proc *p, Proc *child, const MonitorOpts *o);
@@ -55,7 +56,8 @@ bool alias_take(Proc *p, uint64_t id);
 void monitor_signal_monitor(Proc *p, Term from, uint64_t id, Term name);
 void monitor_signal_demonitor(Proc *p, uint64_t id);
 void monitor_signal_down(Proc *p, Signal *s); /* takes s */
-/* The owner ends: 'DOWN' to those who monitor it (object {name, node} or from), demonitor to those it monitors. Frees all. */
+/* The owner ends: 'DOWN' to those who monitor it (object {name, node} or from), demonitor to those it monitors. Frees
+ * all. */
 void monitor_end_all(struct IdMap **monitors, Term from, Term reason);
 /* A port's side. */
 void monitor_port_add(struct IdMap **monitors, uint64_t id, Term pid, Term name);

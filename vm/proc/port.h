@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ports: identifiers with an owner, links and data, and a driver behind them. A driver is a table of C functions
- * (plat/linux: fd, spawn, tty_sl) or, on bare metal, an Erlang process. Framing ({packet, N}, {line, N}, lists or binaries) is
- * done here, so a driver moves plain bytes.
+ * (plat/linux: fd, spawn, tty_sl) or, on bare metal, an Erlang process. Framing ({packet, N}, {line, N}, lists or
+ * binaries) is done here, so a driver moves plain bytes.
  *
- * What processes do to a port takes effect when they do it: there is no queue of signals to a port. Replies and data are
- * messages. A port is freed by port_terminate(); a driver function that calls it returns at once.
+ * What processes do to a port takes effect when they do it: there is no queue of signals to a port. Replies and data
+ * are messages. A port is freed by port_terminate(); a driver function that calls it returns at once.
  */
 #pragma once
 
@@ -14,7 +14,8 @@
 typedef struct Port Port;
 typedef struct PortDriver {
     const char *name; /* "fd", "spawn", "tty_sl", "udp_inet", ... as open_port names it */
-    /* Opens for `owner` with the option list as given; returns driver data or NULL with *error set to an atom (posix or badarg). */
+    /* Opens for `owner` with the option list as given; returns driver data or NULL with *error set to an atom (posix
+     * or badarg). */
     void *(*open)(Port *port, Term name, Term options, Term *error);
     void (*close)(void *data); /* frees data, after what is still to be written was written */
     /* Data from the owner ({Pid, {command, _}} or port_command), flattened. False: the port closes with epipe. */
@@ -64,8 +65,8 @@ struct Port {
  * platform while it handles events hold it. Nests. */
 void ports_lock(void);
 void ports_unlock(void);
-/* A driver lets the lock go while it makes a system call for this port. Nobody else sees the port meanwhile: port_lookup
- * waits, and the driver's own events and timers must look at `pinned`. */
+/* A driver lets the lock go while it makes a system call for this port. Nobody else sees the port meanwhile:
+ * port_lookup waits, and the driver's own events and timers must look at `pinned`. */
 void port_pin(Port *port);
 void port_unpin(Port *port);
 
@@ -99,11 +100,14 @@ void port_owner_exit(Term port, Term from, Term reason);
 void port_receive_message(Proc *from, Term port, Term message);
 
 /* --- for natives (bif_port.c) ----------------------------------------------------------------------- */
-/* Opens and links to the owner. The port, or NONVALUE with *error an atom: badarg, badopt, system_limit, a posix error. */
+/* Opens and links to the owner. The port, or NONVALUE with *error an atom: badarg, badopt, system_limit, a posix
+ * error. */
 Term port_open(Proc *owner, Term name, Term options, Term *error);
-/* A port that a driver makes itself (an accepted connection), linked to the owner. NULL: too many, or the owner is dead. */
+/* A port that a driver makes itself (an accepted connection), linked to the owner. NULL: too many, or the owner is
+ * dead. */
 Port *port_new(Term owner, const PortDriver *driver, void *data);
-/* One packet out; the port may be gone afterwards. False: data is no iodata. caller: the sending process or NONVALUE. */
+/* One packet out; the port may be gone afterwards. False: data is no iodata. caller: the sending process or
+ * NONVALUE. */
 bool port_output(Port *port, Term caller, Term data);
 void port_output_bytes(Port *port, const uint8_t *data, size_t n);
 void port_connect(Port *port, Term pid); /* pid: local and alive */

@@ -257,7 +257,8 @@ static void send_overlong_partial(Port *port)
 static void deliver_lines(Port *port, const uint8_t *bytes, size_t n)
 {
     while (n > 0) {
-        size_t have = port->partial_size, most = port->line + 1 - have; /* most: with a carriage return that does not count */
+        /* most: with a carriage return that does not count */
+        size_t have = port->partial_size, most = port->line + 1 - have;
         const uint8_t *newline = memchr(bytes, '\n', n < most + 1 ? n : most + 1);
         size_t length = newline ? (size_t)(newline - bytes) : n;
         uint8_t last = length > 0 ? bytes[length - 1] : have > 0 ? port->partial[have - 1] : 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process table and birth. A pid is a running number; its low bits are the slot in the table, so a slot is used again only
- * after all others were tried. Printed, the number's low 15 bits come first and the rest is the serial, as in OTP.
+ * The process table and birth. A pid is a running number; its low bits are the slot in the table, so a slot is used
+ * again only after all others were tried. Printed, the number's low 15 bits come first and the rest is the serial, as
+ * in OTP.
  *
- * No lock: a slot is taken and left with one atomic store. A Proc borrowed through proc_lookup stays valid until the borrower's next
- * safe point, because a dead one is freed later (safe.h).
+ * No lock: a slot is taken and left with one atomic store. A Proc borrowed through proc_lookup stays valid until the
+ * borrower's next safe point, because a dead one is freed later (safe.h).
  */
 #include "vm/proc/proc.h"
 

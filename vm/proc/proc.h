@@ -56,8 +56,8 @@ enum { /* Proc.state: atomic */
     PS_TIMEOUT = 1 << 3,   /* the receive timer fired */
 };
 
-/* A message in the private queue. Its term lies in `frag` (or is immediate/literal) until it is removed from the queue or
- * a collection happens while it is looked at; then on p's heap. */
+/* A message in the private queue. Its term lies in `frag` (or is immediate/literal) until it is removed from the queue
+ * or a collection happens while it is looked at; then on p's heap. */
 typedef struct Message {
     struct Message *next;
     Term term;
@@ -95,7 +95,8 @@ struct Proc {
     struct Export *trap_export;
     const Word *handler_ip;       /* where op_yield_at_handler goes on */
     const Word *fault_ip;         /* FAULT_TRAP with trap_export NULL: the code address to go to */
-    const struct Export *fault_export; /* the native to name on top of the stack trace; NULL: the failing instruction decides */
+    /* the native to name on top of the stack trace; NULL: the failing instruction decides */
+    const struct Export *fault_export;
     bool fault_hide_native;       /* erlang:error/1 and its like: the trace begins with their caller */
 
     /* Old generation and fragments. */
@@ -204,11 +205,12 @@ typedef struct SpawnOpts {
     struct SeqSpawn *sequence; /* trace/seq.h: of a spawn_request by a process with a token; else NULL */
 } SpawnOpts;
 void spawn_opts_default(SpawnOpts *o, const Proc *parent);
-/* Starts M:F(Args...) or a fun; args is a proper list of terms on the parent's heap (copied). parent may be NULL (boot).
- * Returns the pid, or NONVALUE (process table full). *monitor_ref gets the reference when o->monitor. */
+/* Starts M:F(Args...) or a fun; args is a proper list of terms on the parent's heap (copied). parent may be NULL
+ * (boot). Returns the pid, or NONVALUE (process table full). *monitor_ref gets the reference when o->monitor. */
 Term proc_spawn_mfa(Proc *parent, Term m, Term f, Term args, const SpawnOpts *o, Term *monitor_ref);
 Term proc_spawn_fun(Proc *parent, Term fun, Term args, const SpawnOpts *o, Term *monitor_ref);
-/* The running process ends with this reason (any term on its heap): links, monitors, names, ETS, timers, ports; frees all. */
+/* The running process ends with this reason (any term on its heap): links, monitors, names, ETS, timers, ports; frees
+ * all. */
 void proc_exit(Proc *p, Term reason);
 
 /* The collector found p above its max_heap_size: logs it and, unless the options say otherwise, makes p end with reason

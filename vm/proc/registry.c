@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See registry.h. Atoms are numbered without gaps, so the name itself is the index: an array in chunks that exist where names
- * are registered. Sending to a name is two loads. Changes, which also write the name into the process or port, take
- * a lock. (A hash table needs less memory for few names, but a lock or a retry for readers.)
+ * See registry.h. Atoms are numbered without gaps, so the name itself is the index: an array in chunks that exist
+ * where names are registered. Sending to a name is two loads. Changes, which also write the name into the process or
+ * port, take a lock. (A hash table needs less memory for few names, but a lock or a retry for readers.)
  */
 #include "vm/proc/registry.h"
 
@@ -39,7 +39,7 @@ Term registry_find(Term name)
     return slot ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NONVALUE;
 }
 
-/* --- changes: under the lock ---------------------------------------------------------------------------------------- */
+/* --- changes: under the lock -------------------------------------------------------------------------------------- */
 static void registry_set(Term name, Term who)
 {
     Term *slot = registry_slot(name);
@@ -100,7 +100,7 @@ void registry_forget(Term who, Term *place)
     spin_unlock(&registry.lock);
 }
 
-/* --- all ------------------------------------------------------------------------------------------------------------ */
+/* --- all ---------------------------------------------------------------------------------------------------------- */
 void registry_each(void (*fn)(Term name, Term who, void *arg), void *arg)
 {
     for (size_t c = 0; c < registry.chunk_count; c++) {

@@ -9,8 +9,8 @@ typedef enum { REGISTERED, REGISTER_TAKEN, REGISTER_HAS_NAME, REGISTER_DEAD } Re
 void registry_init(size_t max_atoms);
 /* NONVALUE when nobody has it. No lock. */
 Term registry_find(Term name);
-/* Gives `who` the name. place(who) says where a live process or port keeps its name (NIL, or NONVALUE: none), NULL when it is
- * dead; it is called under the registry's lock. */
+/* Gives `who` the name. place(who) says where a live process or port keeps its name (NIL, or NONVALUE: none), NULL
+ * when it is dead; it is called under the registry's lock. */
 RegisterResult registry_put(Term name, Term who, Term *(*place)(Term who));
 /* Takes the name away. False: nobody has it. */
 bool registry_delete(Term name, Term *(*place)(Term who));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See safe.h. Epochs: retiring something raises the epoch and marks it with the new number; a scheduler writes down, at each
- * safe point, the epoch it has seen there. What is marked e may go when all have seen e. A scheduler that stands or sleeps
- * has seen everything, so it writes the greatest number. That one word is also how a scheduler that wants to be alone
- * sees that the others stand.
+ * See safe.h. Epochs: retiring something raises the epoch and marks it with the new number; a scheduler writes down,
+ * at each safe point, the epoch it has seen there. What is marked e may go when all have seen e. A scheduler that
+ * stands or sleeps has seen everything, so it writes the greatest number. That one word is also how a scheduler that
+ * wants to be alone sees that the others stand.
  */
 #include "vm/proc/safe.h"
 
@@ -64,7 +64,7 @@ static void safe_release(Sched *s)
     }
 }
 
-/* --- standing still ------------------------------------------------------------------------------------------------- */
+/* --- standing still ----------------------------------------------------------------------------------------------- */
 void safe_sleep(Sched *s)
 {
     __atomic_store_n(&s->seen, SAFE_STANDING, __ATOMIC_SEQ_CST);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Safe points: the moments, between two slices, when a scheduler holds no pointer that it borrowed. Two things rest on them.
+ * Safe points: the moments, between two slices, when a scheduler holds no pointer that it borrowed. Two things rest on
+ * them.
  *
  * Freeing later. What others may be looking at without a lock (a Proc found in the table, the old array of a table that
  * has grown) is first taken out of reach, then given to safe_free_later(): it is freed when each scheduler has
  * passed a safe point since. So a pointer borrowed by a native stays valid until that native returns.
  *
- * Running alone. What changes code, or looks into other processes, waits until every other scheduler stands at a safe point
- * and keeps them there. A native whose row says `alone` runs that way from its first instruction to its last. It costs up to a
- * slice of waiting: for rare work only.
+ * Running alone. What changes code, or looks into other processes, waits until every other scheduler stands at a safe
+ * point and keeps them there. A native whose row says `alone` runs that way from its first instruction to its last. It
+ * costs up to a slice of waiting: for rare work only.
  */
 #pragma once
 
@@ -19,7 +20,8 @@ static inline void safe_point(Sched *s);
 /* Around the time a scheduler sleeps, or stands outside of Erlang: it counts as standing at a safe point. */
 void safe_sleep(Sched *s);
 void safe_awake(Sched *s);
-/* `mem` is out of reach for everybody who does not hold it already. `release` is called on some scheduler, between slices. */
+/* `mem` is out of reach for everybody who does not hold it already. `release` is called on some scheduler, between
+ * slices. */
 void safe_free_later(void *mem, void (*release)(void *mem));
 /* Nests. On a scheduler that holds no lock and no borrowed pointer. */
 void safe_alone_begin(void);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scheduler loop: choose a process, handle its signals, run a slice of 4000 reductions, put it back or let it wait or end.
- * Between slices, about every POLL_REDUCTIONS of work, it looks at the timers and at the platform's events; with
- * nothing to run it takes processes from another scheduler, else it sleeps in plat_poll until the next timer.
+ * The scheduler loop: choose a process, handle its signals, run a slice of 4000 reductions, put it back or let it wait
+ * or end. Between slices, about every POLL_REDUCTIONS of work, it looks at the timers and at the platform's events;
+ * with nothing to run it takes processes from another scheduler, else it sleeps in plat_poll until the next timer.
  *
  * Who may touch a process: Proc.state says. PS_RUNNING belongs to the one who set it (a scheduler, or a claim).
- * PS_RUNNABLE without PS_RUNNING means: in exactly one run queue. Whoever makes the first of the two bits appear, or the
- * second go while the first stands, puts the process into a queue.
+ * PS_RUNNABLE without PS_RUNNING means: in exactly one run queue. Whoever makes the first of the two bits appear, or
+ * the second go while the first stands, puts the process into a queue.
  *
- * Where it runs: a process that becomes ready goes to the scheduler it ran on last, or to the waker's if that one sleeps: two
- * processes that talk in turns stay together. An idle scheduler takes half of another's queue, but leaves a lone
- * waiting process alone unless the one that runs there has used up a whole slice.
+ * Where it runs: a process that becomes ready goes to the scheduler it ran on last, or to the waker's if that one
+ * sleeps: two processes that talk in turns stay together. An idle scheduler takes half of another's queue, but leaves
+ * a lone waiting process alone unless the one that runs there has used up a whole slice.
  */
 #include "vm/proc/sched.h"
 
@@ -159,7 +159,8 @@ static void sched_enqueue(Proc *p)
     if (schedulers.count == 1) {
         return;
     }
-    /* Read with a full barrier: pairs with sched_idle, which sets its bit first and then takes a last look at the queues. */
+    /* Read with a full barrier: pairs with sched_idle, which sets its bit first and then takes a last look at the
+     * queues. */
     uint64_t idle = __atomic_fetch_or(&schedulers.idle, 0, __ATOMIC_SEQ_CST);
     if (s != self && (idle & sched_bit(s))) {
         sched_wake_idle(sched_bit(s), true);
@@ -340,7 +341,8 @@ static RunResult sched_run_process(Sched *s, Proc *p)
         return RUN_WAITING;
     }
     /* Woken by a signal that was no message (or by nothing): the interpreter need not look. */
-    if ((p->flags & PF_WAITING) && !*p->msg_save && !(__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_TIMEOUT) && p->fault_class != FAULT_WAIT) {
+    if ((p->flags & PF_WAITING) && !*p->msg_save && !(__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_TIMEOUT) &&
+            p->fault_class != FAULT_WAIT) {
         return RUN_WAITING;
     }
     p->flags &= ~PF_WAITING;
@@ -465,6 +467,16 @@ static void sched_idle(Sched *s)
     }
     __atomic_fetch_and(&schedulers.idle, ~sched_bit(s), __ATOMIC_SEQ_CST);
     sched_reset_poll(s);
+}
+
+bool sched_step(Sched *s)
+{
+    safe_point(s);
+    Proc *p = sched_pick(s);
+    if (p) {
+        sched_slice(s, p);
+    }
+    return p != NULL;
 }
 
 _Noreturn void sched_main(Sched *s)

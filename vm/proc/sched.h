@@ -63,11 +63,13 @@ void sched_init_all(unsigned count, unsigned online);
 void sched_keep(unsigned count);
 /* Runs processes until vm_halt(). On its own thread; scheduler 0 is the one that starts the machine. */
 _Noreturn void sched_main(Sched *s);
+/* One slice of the next process; false when none is runnable. For tests that drive the machine themselves. */
+bool sched_step(Sched *s);
 /* Puts a process into a run queue unless it is there or running (then it is re-queued after its slice), and wakes a
  * scheduler for it. Called on a scheduler, or on the thread that starts the machine. */
 void sched_ready(Proc *p);
-/* For a process that waits and has nothing to do: keeps every scheduler from running it until sched_unclaim(). False: it
- * runs or is about to. */
+/* For a process that waits and has nothing to do: keeps every scheduler from running it until sched_unclaim(). False:
+ * it runs or is about to. */
 bool sched_claim(Proc *p);
 void sched_unclaim(Proc *p);
 size_t sched_run_queue_length(void);

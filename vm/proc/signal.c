@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The signal queue and what each signal does to its receiver. Handling runs in the receiver's context (its scheduler, or a
- * process that has claimed it while it is not running), so everything here may touch all of Proc.
+ * The signal queue and what each signal does to its receiver. Handling runs in the receiver's context (its scheduler,
+ * or a process that has claimed it while it is not running), so everything here may touch all of Proc.
  */
 #include "vm/proc/signal.h"
 

@@ -48,7 +48,8 @@ void signal_handle_all(Proc *p);
 /* What a process that ends owes the senders of signals it never handled. */
 void signal_close_all(Proc *p);
 
-/* An exit signal as if `from` (pid or port) sent it; sender: that process, NULL when it is none. Not to oneself while running: see bif_exit_2. */
+/* An exit signal as if `from` (pid or port) sent it; sender: that process, NULL when it is none. Not to oneself while
+ * running: see bif_exit_2. */
 void signal_exit(Proc *sender, Term from, Term to, Term reason, bool linked);
 /* Adds words for terms to the end of a signal's fragment; makes a fragment if there is none. The place to build. */
 Term *signal_room(Signal *s, size_t words);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The timer wheel. A tick is a millisecond of uptime. Level 0 has a slot per tick for the next 256; each of the four levels
- * above has 64 slots, each as wide as the whole level below. When the clock enters a slot of an upper level its timers move
- * down. Starting and stopping cost O(1); bit maps say which slots are in use, so sleeping and skipping empty time
- * need no walk. Timers due further away than the wheel reaches (49 days) go round its top level again.
+ * The timer wheel. A tick is a millisecond of uptime. Level 0 has a slot per tick for the next 256; each of the four
+ * levels above has 64 slots, each as wide as the whole level below. When the clock enters a slot of an upper level its
+ * timers move down. Starting and stopping cost O(1); bit maps say which slots are in use, so sleeping and skipping
+ * empty time need no walk. Timers due further away than the wheel reaches (49 days) go round its top level again.
  *
- * Each scheduler runs its own wheel, but a process may have moved since it started a timer, and anyone may cancel a message
- * timer: so a wheel has a lock. A timer stays in the wheel it was started in; the number of a timer's reference says which
- * (ref_new_id). A receive timeout belongs to its process and is freed by it; the wheel only takes it out when it
- * fires. A message timer belongs to the wheel. The timers aimed at a process form a list under that process's lock.
+ * Each scheduler runs its own wheel, but a process may have moved since it started a timer, and anyone may cancel a
+ * message timer: so a wheel has a lock. A timer stays in the wheel it was started in; the number of a timer's
+ * reference says which (ref_new_id). A receive timeout belongs to its process and is freed by it; the wheel only takes
+ * it out when it fires. A message timer belongs to the wheel. The timers aimed at a process form a list under that
+ * process's lock.
  */
 #include "vm/proc/timer.h"
 
@@ -296,7 +297,8 @@ void timer_owner_exit(Proc *p)
 {
     timer_cancel_receive(p);
     for (;;) {
-        /* The list's lock is taken inside the wheels', so the wheel's is not to be had here: only the id is taken along. */
+        /* The list's lock is taken inside the wheels', so the wheel's is not to be had here: only the id is taken
+         * along. */
         spin_lock(&p->timers_lock);
         uint64_t id = p->timers ? p->timers->id : 0;
         p->timers_closed = !id;

@@ -20,8 +20,8 @@ int64_t timer_read(uint64_t id);
 int64_t timer_cancel(uint64_t id);
 /* p ends: no timer refers to it any more. */
 void timer_owner_exit(Proc *p);
-/* A timer that calls fn(arg), for ports. Started and cancelled under the port lock, which fn is called under too; the owner of
- * arg cancels it unless it has been called. */
+/* A timer that calls fn(arg), for ports. Started and cancelled under the port lock, which fn is called under too; the
+ * owner of arg cancels it unless it has been called. */
 Timer *timer_start_call(int64_t due_ns, void (*fn)(void *arg), void *arg);
 void timer_cancel_call(Timer *t);
 size_t timer_count(const Sched *s);

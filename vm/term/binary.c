@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Binaries as terms: bytes up to HEAP_BIN_MAX lie on the heap, larger ones are counted memory outside (RefcBin), and a part
- * of either is a SubBin, which never refers to another SubBin. Bits behind the last of a bitstring are undefined:
+ * Binaries as terms: bytes up to HEAP_BIN_MAX lie on the heap, larger ones are counted memory outside (RefcBin), and a
+ * part of either is a SubBin, which never refers to another SubBin. Bits behind the last of a bitstring are undefined:
  * whoever reads bytes of a bitstring masks them.
  */
 #include "vm/term/binary.h"

@@ -41,8 +41,8 @@ static inline size_t binary_new_words(size_t size)
     return size <= HEAP_BIN_MAX ? HEAP_BIN_WORDS(size) : REFC_BIN_WORDS;
 }
 Term binary_build_new(Term **hp, OffHeap *oh, size_t size, uint8_t **data);
-/* A part of an origin: whole bytes up to HEAP_BIN_MAX are copied (nothing keeps a large binary alive for a few bytes). At
- * most BINARY_PART_WORDS. */
+/* A part of an origin: whole bytes up to HEAP_BIN_MAX are copied (nothing keeps a large binary alive for a few bytes).
+ * At most BINARY_PART_WORDS. */
 #define BINARY_PART_WORDS HEAP_BIN_WORDS(HEAP_BIN_MAX)
 Term binary_build_part(Term **hp, Term origin, size_t bit_offset, size_t bit_size);
 /* A match context or a sub-bitstring reference without copying. SUB_BIN_WORDS. */

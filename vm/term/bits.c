@@ -260,8 +260,8 @@ void bits_put_integer(uint8_t *base, size_t bit, size_t n, bool little, Term t)
     }
 }
 
-/* Half precision by the rules of IEEE 754: 1 sign, 5 exponent, 10 fraction bits. As in OTP a double is rounded to single
- * precision first, then to half; too large values become infinity. */
+/* Half precision by the rules of IEEE 754: 1 sign, 5 exponent, 10 fraction bits. As in OTP a double is rounded to
+ * single precision first, then to half; too large values become infinity. */
 static double half_to_double(uint64_t h)
 {
     unsigned exponent = (unsigned)(h >> 10) & 0x1f, fraction = (unsigned)h & 0x3ff;

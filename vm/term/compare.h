@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Term order and equality, OTP's: number < atom < reference < fun < port < pid < tuple < map < nil < list < bitstring. */
+/* Term order and equality, OTP's: number < atom < reference < fun < port < pid < tuple < map < nil < list <
+ * bitstring. */
 #pragma once
 
 #include "vm/term/term.h"

@@ -17,8 +17,8 @@ Term etf_to_term(Proc *p, const uint8_t *data, size_t n, unsigned flags, size_t 
 /* 131, 80: the uncompressed form (starting after 131) in memory to free with vm_free; NULL when bad. */
 uint8_t *etf_inflate(const uint8_t *data, size_t n, size_t *size, size_t *used);
 
-/* Encoding: appended to a growing buffer (start with zeros; free `data` with vm_free). With `cut_binaries` the bytes of large
- * binaries stay out of it: cuts[i] says that at this offset of `data` the bytes of that binary belong. */
+/* Encoding: appended to a growing buffer (start with zeros; free `data` with vm_free). With `cut_binaries` the bytes
+ * of large binaries stay out of it: cuts[i] says that at this offset of `data` the bytes of that binary belong. */
 typedef struct EtfCut {
     size_t offset;
     Term binary;
@@ -30,7 +30,8 @@ typedef struct EtfBuffer {
     EtfCut *cuts;
     size_t cut_count;
     uint64_t cut_bytes; /* in all of them */
-    size_t uncounted; /* what erlang:external_size says beyond the real size (OTP takes two numbers of a fun as 5 bytes) */
+    /* what erlang:external_size says beyond the real size (OTP takes two numbers of a fun as 5 bytes) */
+    size_t uncounted;
 } EtfBuffer;
 /* Without 131. Terms created for it (sorted keys) are none: nothing is allocated on any heap. */
 void etf_encode(EtfBuffer *b, Term t, unsigned minor_version, bool deterministic);

@@ -449,8 +449,9 @@ static void put_term(Encoder *e, Term t)
     }
 }
 
-/* Each of these writes what the top frame still holds, until a container's own frame comes on top of it or it is done. A frame
- * goes before its last term is written, so that a list of lists of lists ... in tail position needs no depth. */
+/* Each of these writes what the top frame still holds, until a container's own frame comes on top of it or it is done.
+ * A frame goes before its last term is written, so that a list of lists of lists ... in tail position needs no depth.
+ * */
 static void write_array(Encoder *e)
 {
     bool more = true;

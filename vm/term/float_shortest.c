@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shortest digits that read back as a given float, the nearest to it among those: Raffaello Giulietti's Schubfach. The float
- * and the borders of what rounds to it are multiplied by a power of ten, so that the digits stand before the point; one
- * 64 by 128 bit product each, rounded to odd, is exact enough to compare them.
+ * The shortest digits that read back as a given float, the nearest to it among those: Raffaello Giulietti's Schubfach.
+ * The float and the borders of what rounds to it are multiplied by a power of ten, so that the digits stand before the
+ * point; one 64 by 128 bit product each, rounded to odd, is exact enough to compare them.
  *
  * The powers, 128 bits of each rounded up, are computed at boot: 10^k and 5^k differ in the exponent of two only.
  */
@@ -17,7 +17,7 @@ typedef struct Power {
 
 static Power powers[K_MAX - K_MIN + 1]; /* written once, at boot */
 
-/* --- the table ---------------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 /* The highest 128 bits of a number of LIMBS limbs, plus one when `up` says so or bits were cut off. */
 static Power leading_bits(const uint64_t *limb, bool up)
 {
@@ -66,7 +66,7 @@ void float_shortest_init(void)
     }
 }
 
-/* --- one float ------------------------------------------------------------------------------------------------------------ */
+/* --- one float ---------------------------------------------------------------------------------------------------- */
 static int floor_log10_pow2(int e) { return (e * 1262611) >> 22; }
 static int floor_log10_three_quarters_pow2(int e) { return (e * 1262611 - 524031) >> 22; }
 static int floor_log2_pow10(int e) { return (e * 1741647) >> 19; }
@@ -112,7 +112,8 @@ uint64_t float_shortest(double d, int *exponent)
     memcpy(&bits, &d, sizeof bits);
     uint64_t fraction = bits & ((UINT64_C(1) << HIDDEN_BIT) - 1);
     int biased = (int)(bits >> HIDDEN_BIT & 0x7ff);
-    uint64_t digits = biased ? shortest(fraction | UINT64_C(1) << HIDDEN_BIT, biased - BIAS, !fraction && biased > 1, exponent)
+    uint64_t digits = biased ? shortest(fraction | UINT64_C(1) << HIDDEN_BIT, biased - BIAS, !fraction && biased > 1,
+        exponent)
                              : shortest(fraction, 1 - BIAS, false, exponent);
     while (digits % 10 == 0) {
         digits /= 10;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Floats to and from text. A given number of digits comes from the C library's printf, which is exact; the shortest form
- * from float_shortest.c.
+ * Floats to and from text. A given number of digits comes from the C library's printf, which is exact; the shortest
+ * form from float_shortest.c.
  */
 #include "vm/term/float_shortest.h"
 #include "vm/term/number.h"

@@ -265,7 +265,8 @@ Term map_put_exact(Proc *p, Term map, const Term *kv, size_t n, Term *missing)
 }
 
 /* --- merge --------------------------------------------------------------------------------------- */
-/* Two flat maps: one pass over both sorted key tuples; the result takes over a's or b's tuple when it has the same keys. */
+/* Two flat maps: one pass over both sorted key tuples; the result takes over a's or b's tuple when it has the same
+ * keys. */
 static Term flat_merge(Proc *p, Term a, Term b)
 {
     size_t na = map_size(a), nb = map_size(b), i = 0, j = 0, n = 0;

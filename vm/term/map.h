@@ -36,12 +36,13 @@ typedef struct MapIter {
 } MapIter;
 void map_iter_init(MapIter *it, Term map);
 bool map_iter_next(MapIter *it, Term *key, Term *value);
-/* Position as an integer: map_iter_path after init or next names the next pair (false: there is none); 0 is the start. Any
- * integer may be given to map_iter_seek: it goes to the first pair at or behind. */
+/* Position as an integer: map_iter_path after init or next names the next pair (false: there is none); 0 is the start.
+ * Any integer may be given to map_iter_seek: it goes to the first pair at or behind. */
 bool map_iter_path(MapIter *it, uint64_t *path);
 void map_iter_seek(MapIter *it, Term map, uint64_t path);
 
-/* Instructions put_map_assoc / put_map_exact: n pairs at kv. put_exact: NONVALUE and *missing set when a key is absent. */
+/* Instructions put_map_assoc / put_map_exact: n pairs at kv. put_exact: NONVALUE and *missing set when a key is
+ * absent. */
 Term map_put_assoc(Proc *p, Term map, const Term *kv, size_t n);
 Term map_put_exact(Proc *p, Term map, const Term *kv, size_t n, Term *missing);
 

@@ -263,7 +263,8 @@ typedef struct MatchCtx {
     Word header;      /* arity 5: raw 4, then orig */
     const uint8_t *base; /* bytes of orig; the collector recomputes it when orig moves */
     size_t offset;    /* bits from base: next to read */
-    size_t start, end; /* bits from base: the matched binary. What lies around it in orig is not for this process to see */
+    /* bits from base: the matched binary. What lies around it in orig is not for this process to see */
+    size_t start, end;
     Term orig;        /* RefcBin or HeapBin */
 } MatchCtx;
 #define MATCH_CTX_WORDS 6

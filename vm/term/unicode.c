@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8, with eight ASCII bytes a step where text allows. Overlong forms, surrogates and code points above 16#10FFFF are
- * invalid, as in OTP. */
+/* UTF-8, with eight ASCII bytes a step where text allows. Overlong forms, surrogates and code points above 16#10FFFF
+ * are invalid, as in OTP. */
 #include "vm/term/unicode.h"
 
 unsigned utf8_encode(uint32_t c, uint8_t *to)

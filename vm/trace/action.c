@@ -15,8 +15,8 @@ static Proc *action_target(Term who)
     return pid != NONVALUE && is_local_pid(pid) ? proc_lookup(pid) : NULL;
 }
 
-/* The flags of the target change; it is traced by the tracer of the process that runs the specification. That may be nobody:
- * then the target is not traced any more, whatever its flags were. */
+/* The flags of the target change; it is traced by the tracer of the process that runs the specification. That may be
+ * nobody: then the target is not traced any more, whatever its flags were. */
 static bool change(Proc *p, Proc *target, Term tracer, uint32_t off, uint32_t on)
 {
     tracer = tracer == NIL ? p->tracer : tracer;

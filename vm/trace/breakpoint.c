@@ -3,8 +3,8 @@
  * See breakpoint.h. The table hashes by address; entries leave it only with their code, so a process that is about to
  * look one up (its instruction was op_breakpoint) finds at least the original instruction.
  *
- * Everything here changes only while one scheduler runs alone (natives marked so, loading), so readers need no lock. The
- * figures of call_time are the exception: call.c guards them.
+ * Everything here changes only while one scheduler runs alone (natives marked so, loading), so readers need no lock.
+ * The figures of call_time are the exception: call.c guards them.
  */
 #include "vm/trace/breakpoint.h"
 
@@ -337,8 +337,10 @@ static bool is_apply(const Export *e)
 /* The instruction that a call of a native should be, given the one it is; 0: it is no such call. */
 static Word call_wanted(const Instance *in, const Word *ip, Word fn)
 {
-    static const OpFn plain[] = {op_call_ext_native, op_call_ext_native_only, op_call_ext_native_last, op_call_ext_native};
-    static const OpFn traced[] = {op_traced_native, op_traced_native_only, op_traced_native_last, op_traced_native_bare};
+    static const OpFn plain[] = {op_call_ext_native, op_call_ext_native_only, op_call_ext_native_last,
+        op_call_ext_native};
+    static const OpFn traced[] = {op_traced_native, op_traced_native_only, op_traced_native_last,
+        op_traced_native_bare};
     for (unsigned i = 0; i < 4; i++) {
         if (fn == (Word)(uintptr_t)plain[i] || fn == (Word)(uintptr_t)traced[i]) {
             const Export *e = (const Export *)(uintptr_t)ip[2];

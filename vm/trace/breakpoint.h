@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Breakpoints: which functions are traced, and how. A function's first instruction word is replaced by op_breakpoint, which
- * finds the Breakpoint by its address, does what it says and goes on in the instruction that was there. Functions without
- * one cost nothing.
+ * Breakpoints: which functions are traced, and how. A function's first instruction word is replaced by op_breakpoint,
+ * which finds the Breakpoint by its address, does what it says and goes on in the instruction that was there.
+ * Functions without one cost nothing.
  *
  * A global trace sees only calls through the export: its slot leads to the export's stub, whose instruction is
- * op_breakpoint_global while it does. Natives are called in place by instructions that name them; those of traced natives are
- * rewritten to call the export (traced_*), so that natives too are entered through one address.
+ * op_breakpoint_global while it does. Natives are called in place by instructions that name them; those of traced
+ * natives are rewritten to call the export (traced_*), so that natives too are entered through one address.
  */
 #pragma once
 

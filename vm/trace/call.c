@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See call.h. A call is first looked at (specifications run, messages go out, all without moving a term), then room is made
- * and the frames are pushed: the innermost is the one that returns first.
+ * See call.h. A call is first looked at (specifications run, messages go out, all without moving a term), then room is
+ * made and the frames are pushed: the innermost is the one that returns first.
  *
  * Rules that specifications and flags follow, as in OTP: nothing of the process's flags matters for meta traces; silent
- * quiets the process's own trace but not the specification; {message, false} sends nothing and keeps what else the body asked.
+ * quiets the process's own trace but not the specification; {message, false} sends nothing and keeps what else the
+ * body asked.
  */
 #include "vm/trace/call.h"
 

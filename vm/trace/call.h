@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A call of a function with a breakpoint: runs its match specifications, sends, counts, measures. What is to happen when the
- * function returns is kept in frames that tracing pushes under it; each is a stack frame like any other (a code address, then
- * terms), whose address is an instruction that does the work and returns further.
+ * A call of a function with a breakpoint: runs its match specifications, sends, counts, measures. What is to happen
+ * when the function returns is kept in frames that tracing pushes under it; each is a stack frame like any other (a
+ * code address, then terms), whose address is an instruction that does the work and returns further.
  */
 #pragma once
 
@@ -31,16 +31,16 @@ static inline unsigned call_frame_words(Term slot)
     return ip == CODE_RETURN_TO ? FRAME_TO : ip == CODE_RETURN_TIME ? FRAME_TIME : FRAME_RETURN;
 }
 
-/* Where the call was made that returns to the address in *slot: in its last word. The frame of a traced tail call of a native
- * stands for the one that its function has given up. */
+/* Where the call was made that returns to the address in *slot: in its last word. The frame of a traced tail call of a
+ * native stands for the one that its function has given up. */
 static inline const Word *call_frame_address(const Term *slot)
 {
     bool tail = *slot == (Term)(uintptr_t)CODE_TRACED_TAIL;
     return tail ? (const Word *)(uintptr_t)small_value(slot[1]) : (const Word *)(uintptr_t)*slot - 1;
 }
 
-/* p is about to enter the function at ip (its breakpoint), its arguments in x. Returns the instruction to go on with, 0 when
- * the process is to end. May collect. */
+/* p is about to enter the function at ip (its breakpoint), its arguments in x. Returns the instruction to go on with,
+ * 0 when the process is to end. May collect. */
 Word call_trace_enter(Proc *p, Term *x, const Word *ip);
 /* A frame of tracing has been returned to with x0: does what it says and pops it. */
 void call_trace_return(Proc *p, Term value);

@@ -6,7 +6,8 @@
 #include "vm/term/number.h"
 #include "vm/trace/trace_priv.h"
 
-enum { T_FLAGS, T_LABEL, T_SERIAL, T_FROM, T_LAST, TOKEN_ARITY, SEQ_TIMES = SEQ_TIMESTAMP | SEQ_STRICT_MONOTONIC | SEQ_MONOTONIC };
+enum { T_FLAGS, T_LABEL, T_SERIAL, T_FROM, T_LAST, TOKEN_ARITY,
+SEQ_TIMES = SEQ_TIMESTAMP | SEQ_STRICT_MONOTONIC | SEQ_MONOTONIC };
 
 static struct SeqTracing {
     Term tracer; /* 0: nobody yet */
@@ -56,7 +57,8 @@ static void tell(Term token, unsigned kind, Term what, Term to, Term message)
     Term serial[3] = {MAKE_HEADER(2, SUB_TUPLE), t[T_LAST], t[T_SERIAL]};
     Term event[6] = {MAKE_HEADER(5, SUB_TUPLE), what, make_boxed(serial), t[T_FROM], to, message};
     Term time = trace_time(trace_times(flags), time_space);
-    Term whole[5] = {MAKE_HEADER(time == NONVALUE ? 3 : 4, SUB_TUPLE), A_seq_trace, t[T_LABEL], make_boxed(event), time};
+    Term whole[5] = {MAKE_HEADER(time == NONVALUE ? 3 : 4, SUB_TUPLE), A_seq_trace, t[T_LABEL], make_boxed(event),
+        time};
     trace_tell(tracer, make_boxed(whole));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sequential tracing: a process may hold a token, {Flags, Label, Serial, From, LastSerial}; what it sends carries a copy, and
- * whoever takes a message out of its queue takes over its token. A message without one (Message.token NIL) ends
- * the receiver's; messages of the machine itself (timers, ports, 'DOWN', traces: A_undefined) leave it alone.
+ * Sequential tracing: a process may hold a token, {Flags, Label, Serial, From, LastSerial}; what it sends carries a
+ * copy, and whoever takes a message out of its queue takes over its token. A message without one (Message.token NIL)
+ * ends the receiver's; messages of the machine itself (timers, ports, 'DOWN', traces: A_undefined) leave it alone.
  */
 #pragma once
 
@@ -13,8 +13,8 @@ enum { SEQ_SEND = 1, SEQ_RECEIVE = 2, SEQ_PRINT = 4, SEQ_TIMESTAMP = 8, SEQ_STRI
 /* The process or port that is told; A_false: nobody. False: the new one is neither alive nor false. */
 Term seq_tracer(void);
 bool seq_tracer_set(Term tracer);
-/* seq_trace/2 and the action of match specifications (`quiet`: the old value is not asked for, true is returned). NONVALUE:
- * badarg. */
+/* seq_trace/2 and the action of match specifications (`quiet`: the old value is not asked for, true is returned).
+ * NONVALUE: badarg. */
 Term seq_trace_set(Proc *p, Term item, Term value, bool quiet);
 Term seq_trace_info(Proc *p, Term item); /* {Item, Value}; NONVALUE: badarg */
 /* The running process sends / prints: the serial goes up, the tracer is told. `to` NIL: print. */

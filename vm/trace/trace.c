@@ -207,7 +207,8 @@ bool trace_proc_has_tracer(Proc *p)
 static void event_of(Proc *p, Term tag, unsigned n, const Term *data, Term extra)
 {
     if (trace_proc_has_tracer(p)) {
-        TraceEvent e = {.tracee = p->id, .tracer = p->tracer, .flags = p->trace_flags, .tag = tag, .n = n, .extra = extra};
+        TraceEvent e = {.tracee = p->id, .tracer = p->tracer, .flags = p->trace_flags, .tag = tag, .n = n,
+            .extra = extra};
         memcpy(e.data, data, n * sizeof *data);
         trace_send_event(&e);
     }
@@ -230,8 +231,9 @@ void trace_port_event(Port *port, Term tag, unsigned n, const Term *data)
     trace_send_event(&e);
 }
 
-/* --- messages as events -------------------------------------------------------------------------------------------- */
-/* Runs the pattern of sends or receives on the n arguments. False: no event. *extra: what {message, _} said, or NONVALUE. */
+/* --- messages as events ------------------------------------------------------------------------------------------- */
+/* Runs the pattern of sends or receives on the n arguments. False: no event. *extra: what {message, _} said, or
+ * NONVALUE. */
 static bool event_matches(Proc *p, Magic *spec, unsigned n, const Term *args, Term *extra)
 {
     *extra = NONVALUE;
@@ -276,7 +278,7 @@ void trace_message_received(Proc *p, Term from, Term message)
     }
 }
 
-/* --- birth and links -------------------------------------------------------------------------------------------------- */
+/* --- birth and links ---------------------------------------------------------------------------------------------- */
 /* The child begins with its parent's flags; `first` of them are used up on both sides. */
 static void inherit(Proc *parent, Proc *child, uint32_t ever, uint32_t first)
 {
@@ -346,7 +348,7 @@ void trace_change(Term pid, Term tracer, uint32_t off, uint32_t on)
     signal_send(pid, s);
 }
 
-/* --- where it is ------------------------------------------------------------------------------------------------------- */
+/* --- where it is -------------------------------------------------------------------------------------------------- */
 Term trace_where(const Proc *p, Term space[4])
 {
     if (p->flags & PF_EXITING || !p->ip || !code_mfa(p->ip, space + 1)) {
@@ -391,7 +393,7 @@ Term trace_gc_info(const Proc *t, size_t words, Term *at)
     return list;
 }
 
-/* --- ports ----------------------------------------------------------------------------------------------------------------- */
+/* --- ports -------------------------------------------------------------------------------------------------------- */
 void trace_port_opened(Proc *p, Port *port)
 {
     const TraceDefaults *d = &tracing.defaults;

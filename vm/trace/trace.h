@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tracing: who is traced by whom (two words in each process and port), and the messages that events become. An event is
- * noticed where it happens, behind `trace_on`, and costs one test there while nobody traces. Messages are built outside of
- * any heap and pushed into the tracer's queue at once, so a tracee's messages arrive in the order of its events.
+ * noticed where it happens, behind `trace_on`, and costs one test there while nobody traces. Messages are built
+ * outside of any heap and pushed into the tracer's queue at once, so a tracee's messages arrive in the order of its
+ * events.
  *
  * Calls are traced by breakpoints: breakpoint.h and call.h. doc/tracing.md tells the whole.
  */

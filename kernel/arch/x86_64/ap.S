@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a further processor begins: in real mode at the page smp.c has copied this to (TRAMPOLINE), with the four words at
- * the end filled in. One step into long mode: tables, EFER and CR0's two bits at once, then a far jump.
+ * Where a further processor begins: in real mode at the page smp.c has copied this to (TRAMPOLINE), with the four
+ * words at the end filled in. One step into long mode: tables, EFER and CR0's two bits at once, then a far jump.
  */
         .set TRAMPOLINE, 0x8000
 

@@ -149,8 +149,8 @@ static inline void cpu_flush_tlb(void)
     cr4_write(cr4);
 }
 
-/* Before any code that may use a stack protector or errno, or ask where it runs: %fs points to a thread block, %gs to what is
- * this processor's own. */
+/* Before any code that may use a stack protector or errno, or ask where it runs: %fs points to a thread block, %gs to
+ * what is this processor's own. */
 void cpu_init_thread_block(void);
 /* Number of the processor this runs on; 0 is the one that booted. */
 static inline unsigned cpu_index(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Segments, the task state segment with the interrupt stacks, and the processor's feature bits. Each processor has a set; that
- * of the first is static, because it is needed before there is memory.
+ * Segments, the task state segment with the interrupt stacks, and the processor's feature bits. Each processor has a
+ * set; that of the first is static, because it is needed before there is memory.
  */
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/trap.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See ioapic.h. The registers are an index and a data window, so every access is two steps; callers on any processor, in handlers
- * too, are serialised by a lock around the pair.
+ * See ioapic.h. The registers are an index and a data window, so every access is two steps; callers on any processor,
+ * in handlers too, are serialised by a lock around the pair.
  */
 #include "kernel/arch/x86_64/ioapic.h"
 

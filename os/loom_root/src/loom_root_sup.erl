@@ -1,9 +1,9 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The root of everything above the machine: hardware, then services, then applications. If the hardware layer as a whole
-%% goes down, what stands on it starts again.
+%% @doc The root of everything above the machine: hardware, then services, then applications. If the hardware layer as
+%% a whole goes down, what stands on it starts again.
 %%
-%% The boot script starts it as a kernel process, before OTP's `application_controller': OTP's own console and file access
-%% need the services below.
+%% The boot script starts it as a kernel process, before OTP's `application_controller': OTP's own console and file
+%% access need the services below.
 -module(loom_root_sup).
 -behaviour(supervisor).
 

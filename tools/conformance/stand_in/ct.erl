@@ -1,7 +1,8 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% What OTP's suites call in `ct`, without common_test behind it: what is logged goes to standard output.
 -module(ct).
--export([fail/1, fail/2, log/1, log/2, log/3, log/4, log/5, pal/1, pal/2, pal/3, pal/4, pal/5, print/1, print/2, print/3,
+-export([fail/1, fail/2, log/1, log/2, log/3, log/4, log/5, pal/1, pal/2, pal/3, pal/4, pal/5, print/1, print/2,
+        print/3,
          print/4, comment/1, comment/2, error/1, error/2, timetrap/1, get_timetrap_info/0, sleep/1, get_config/1,
          get_config/2, get_config/3, capture_start/0, capture_stop/0, capture_get/0, capture_get/1, get_progname/0,
          get_status/0]).

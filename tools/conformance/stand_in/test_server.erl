@@ -2,7 +2,8 @@
 %% What OTP's suites call in `test_server`. Whatever starts a second node skips the case.
 -module(test_server).
 -export([lookup_config/2, messages_get/0, sleep/1, adjusted_sleep/1, timetrap/1, timetrap_cancel/0, timetrap_cancel/1,
-         timetrap_scale_factor/0, seconds/1, minutes/1, hours/1, format/1, format/2, format/3, comment/1, capture_start/0,
+         timetrap_scale_factor/0, seconds/1, minutes/1, hours/1, format/1, format/2, format/3, comment/1,
+             capture_start/0,
          capture_stop/0, capture_get/0, do_times/2, do_times/4, m_out_of_n/3, timecall/3, call_crash/3, call_crash/4,
          call_crash/5, temp_name/1, fail/0, fail/1, fault/1, break/1, is_cover/0, is_debug/0, is_valgrind/0, is_asan/0,
          is_native/1, is_commercial/0, memory_checker/0, is_release_available/1, os_type/0, start_node/3, stop_node/1,
