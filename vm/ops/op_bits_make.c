@@ -20,7 +20,7 @@
 #include "vm/term/unicode.h"
 
 #define NOINLINE static __attribute__((noinline))
-enum { WRITABLE_MIN_BYTES = 256, WRITABLE_HINT_MAX = 1 << 26 };
+enum { WRITABLE_MIN_BYTES = 256, WRITABLE_HINT_DEFAULT = 1024, WRITABLE_HINT_MAX = 1 << 26 };
 enum { APPEND_WORDS = REFC_BIN_WORDS + SUB_BIN_WORDS };
 #define MAX_BITS ((size_t)1 << 40) /* 128 GiB: larger binaries are system_limit */
 
@@ -662,11 +662,12 @@ OP(bs_private_append)
     NEXT(7);
 }
 
+/* The compiler's hint is what a comprehension will make, or 256 where it cannot tell: room for exactly that. */
 NOINLINE Term empty_writable(Proc *p, Term hint)
 {
-    size_t capacity = WRITABLE_MIN_BYTES;
+    size_t capacity = WRITABLE_HINT_DEFAULT;
     uint8_t *data;
-    if (is_small(hint) && small_value(hint) > WRITABLE_MIN_BYTES) {
+    if (is_small(hint) && small_value(hint) >= 0) {
         capacity = small_value(hint) < WRITABLE_HINT_MAX ? (size_t)small_value(hint) : WRITABLE_HINT_MAX;
     }
     return new_writable(p, 0, capacity, &data);
