@@ -9,6 +9,7 @@
 #include "vm/ets/match.h"
 #include "vm/load/code.h"
 #include "vm/plat.h"
+#include "vm/proc/blocking.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/port.h"
 #include "vm/proc/sched.h"
@@ -92,7 +93,32 @@ static Term info_schedulers_online(Proc *p) { return number(p, sched_online()); 
 static Term info_scheduler_id(Proc *p) { return make_small(p->sched->index + 1); }
 static Term info_control_word(Proc *p) { return number(p, match_trace_control_word); }
 static Term info_start_time(Proc *p) { return heap_int64(p, CLOCK_START); }
-static Term info_multi(Proc *p) { (void)p; return sched_count() > 1 ? A_enabled : A_disabled; }
+static Term info_multi(Proc *p) { (void)p; return blocking_state(); }
+
+typedef struct Blockers {
+    Proc *p;
+    bool normal;
+    Term list;
+} Blockers;
+
+static void add_blocker(Proc *p, void *arg)
+{
+    Blockers *b = arg;
+    if (blocking_is_blocker(p, b->normal)) {
+        b->list = heap_cons_on(b->p, p->id, b->list);
+    }
+}
+
+static Term info_blockers_of(Proc *p, bool normal)
+{
+    Blockers b = {p, normal, NIL};
+    p_charge(p, (intptr_t)proc_count() / 8);
+    proc_each(add_blocker, &b);
+    return b.list;
+}
+
+static Term info_blockers(Proc *p) { return info_blockers_of(p, false); }
+static Term info_normal_blockers(Proc *p) { return info_blockers_of(p, true); }
 
 static Term info_thread_pool_size(Proc *p)
 {
@@ -336,9 +362,9 @@ const SystemInfoRow system_info_rows[] = {
     {A_min_heap_size, info_min_heap_size},
     {A_modified_timing_level, info_undefined},
     {A_multi_scheduling, info_multi},
-    {A_multi_scheduling_blockers, info_nil},
+    {A_multi_scheduling_blockers, info_blockers},
     {A_nif_version, info_nif_version},
-    {A_normal_multi_scheduling_blockers, info_nil},
+    {A_normal_multi_scheduling_blockers, info_normal_blockers},
     {A_os_monotonic_time_source, info_monotonic_source},
     {A_os_system_time_source, info_system_source},
     {A_os_version, info_os_version},

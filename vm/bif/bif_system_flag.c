@@ -5,6 +5,7 @@
 #include "vm/bif/bif_scheduler.h"
 #include "vm/bif/system_info.h"
 #include "vm/load/code.h"
+#include "vm/proc/blocking.h"
 #include "vm/proc/exception.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
@@ -101,12 +102,24 @@ static Term flag_seq_tracer(Proc *p, Term value)
     return seq_tracer_set(value) ? old : p_badarg(p);
 }
 
+static Term flag_multi_scheduling(Proc *p, Term value)
+{
+    bool normal = value == A_block_normal || value == A_unblock_normal;
+    if (value == A_block || value == A_block_normal) {
+        if (sched_count() > 1 && !blocking_begin(p, normal)) {
+            return p_system_limit(p);
+        }
+        p_charge(p, SLICE_REDUCTIONS); /* it goes on where processes still run */
+    } else if (value == A_unblock || value == A_unblock_normal) {
+        blocking_end(p, normal);
+    } else {
+        return p_badarg(p);
+    }
+    return blocking_state();
+}
+
 static Term flag_schedulers(Proc *p, Term flag, Term value)
 {
-    if (flag == A_multi_scheduling) {
-        bool known = value == A_block || value == A_unblock || value == A_block_normal || value == A_unblock_normal;
-        return !known ? p_badarg(p) : sched_count() == 1 ? A_disabled : p_notsup(p); /* nobody can be blocked yet */
-    }
     if (!is_small(value) || small_value(value) < 1 || small_value(value) > (int64_t)sched_count()) {
         return p_badarg(p);
     }
@@ -132,8 +145,9 @@ NATIVE(native_system_flag)
     case A_trace_control_word:
     case A_outstanding_system_requests_limit:
         return flag_number(p, a[0], a[1]);
-    case A_schedulers_online:
     case A_multi_scheduling:
+        return flag_multi_scheduling(p, a[1]);
+    case A_schedulers_online:
     case A_dirty_cpu_schedulers_online:
         return flag_schedulers(p, a[0], a[1]);
     case A_scheduler_wall_time:

@@ -4,6 +4,7 @@
  * death, and the signal queue is closed first, so that whatever arrives later is answered as for a dead process.
  */
 #include "vm/ets/ets.h"
+#include "vm/proc/blocking.h"
 #include "vm/proc/idmap.h"
 #include "vm/proc/link.h"
 #include "vm/proc/monitor.h"
@@ -57,6 +58,7 @@ void proc_exit(Proc *p, Term reason)
         trace_proc_event1(p, A_unregister, p->registered_name);
     }
     suspend_release_all(p);
+    blocking_release_all(p);
     link_break_all(p, &p->links, p->id, reason);
     monitor_end_all(&p->monitors, p->id, reason);
     signal_close_all(p);

@@ -126,6 +126,7 @@ struct Proc {
     Term initial_m, initial_f;
     unsigned initial_arity;
     uint8_t priority;
+    uint16_t blocks[2];     /* of multi_scheduling, normal ones second: blocking.h */
     Term error_handler;     /* atom: module */
     uint64_t reductions;    /* all done before this slice */
     int64_t started_ns;

@@ -30,7 +30,8 @@ enum { STEAL_MAX = 32, IDLE_SPINS = 300, SPINS_PER_LOOK = 16, LOOKS_PER_POLL = 8
 static struct Schedulers {
     Sched *all;
     unsigned count;
-    unsigned online; /* atomic: schedulers below this number run processes */
+    unsigned online; /* atomic: schedulers below this number run processes ... */
+    unsigned blocks; /* atomic: ... while this is 0; else the first alone */
     uint64_t idle;   /* atomic: one bit for each that sleeps or is about to, and may be woken for work */
 } schedulers;
 
@@ -49,12 +50,29 @@ unsigned sched_online(void)
     return __atomic_load_n(&schedulers.online, __ATOMIC_RELAXED);
 }
 
-void sched_set_online(unsigned count)
+/* Schedulers below this number run processes now. */
+static unsigned sched_running(void)
 {
-    __atomic_store_n(&schedulers.online, count, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&schedulers.blocks, __ATOMIC_RELAXED) ? 1 : sched_online();
+}
+
+static void wake_all(void)
+{
     for (unsigned i = 0; i < schedulers.count; i++) {
         plat_wake(&schedulers.all[i]); /* to begin, or to hand over what it has */
     }
+}
+
+void sched_set_online(unsigned count)
+{
+    __atomic_store_n(&schedulers.online, count, __ATOMIC_SEQ_CST);
+    wake_all();
+}
+
+void sched_block_others(bool block)
+{
+    __atomic_fetch_add(&schedulers.blocks, block ? 1U : -1U, __ATOMIC_SEQ_CST);
+    wake_all();
 }
 
 void sched_init_all(unsigned count, unsigned online)
@@ -143,8 +161,8 @@ static Sched *sched_home(Proc *p, Sched *self)
     if (p->bound || last == self || !self) {
         return last;
     }
-    if (last->index >= sched_online() || (__atomic_load_n(&schedulers.idle, __ATOMIC_RELAXED) & sched_bit(last))) {
-        return self->index < sched_online() ? self : &schedulers.all[0];
+    if (last->index >= sched_running() || (__atomic_load_n(&schedulers.idle, __ATOMIC_RELAXED) & sched_bit(last))) {
+        return self->index < sched_running() ? self : &schedulers.all[0];
     }
     return last;
 }
@@ -221,7 +239,7 @@ static Proc *steal_list(Sched *victim, size_t most)
 static size_t steal_count(const Sched *victim)
 {
     size_t queued = __atomic_load_n(&victim->queued, __ATOMIC_RELAXED);
-    if (victim->index >= sched_online()) {
+    if (victim->index >= sched_running()) {
         return queued; /* it will not run them */
     }
     return queued == 1 && !__atomic_load_n(&victim->hog, __ATOMIC_RELAXED) ? 0 : (queued + 1) / 2;
@@ -429,7 +447,7 @@ static void sched_look_outside(Sched *s)
 static Proc *sched_spin(Sched *s)
 {
     for (unsigned i = 0; i < IDLE_SPINS && schedulers.count > 1; i++) {
-        uint64_t all = sched_online() >= 64 ? UINT64_MAX : (UINT64_C(1) << sched_online()) - 1;
+        uint64_t all = sched_running() >= 64 ? UINT64_MAX : (UINT64_C(1) << sched_running()) - 1;
         if ((__atomic_load_n(&schedulers.idle, __ATOMIC_RELAXED) | sched_bit(s)) == all) {
             return NULL;
         }
@@ -451,7 +469,7 @@ static Proc *sched_spin(Sched *s)
 static void sched_idle(Sched *s)
 {
     int64_t start = clock_uptime_ns(), wait = timer_run(s, start);
-    bool online = s->index < sched_online();
+    bool online = s->index < sched_running();
     if (online) {
         __atomic_fetch_or(&schedulers.idle, sched_bit(s), __ATOMIC_SEQ_CST);
     }
@@ -490,7 +508,7 @@ _Noreturn void sched_main(Sched *s)
             sched_look_outside(s);
         }
         Proc *p = NULL;
-        if (s->index < sched_online()) {
+        if (s->index < sched_running()) {
             p = sched_pick(s);
             p = p || schedulers.count == 1 ? p : sched_steal(s);
             p = p ? p : sched_spin(s);

@@ -58,6 +58,8 @@ unsigned sched_count(void);  /* all there are */
 unsigned sched_online(void); /* those that run processes */
 /* 1 to sched_count(). Processes of a scheduler that goes offline are taken over by the others. */
 void sched_set_online(unsigned count);
+/* Counted: while there is a block, the first scheduler alone runs processes, however many are online. */
+void sched_block_others(bool block);
 void sched_init_all(unsigned count, unsigned online);
 /* Only the first `count` could be started: there are no others. Before the first of them runs Erlang code. */
 void sched_keep(unsigned count);
