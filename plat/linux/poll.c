@@ -171,14 +171,15 @@ bool poll_one(int fd, unsigned want, int timeout_ms)
     return n > 0;
 }
 
+/* The order matters. Emptied first: a wake before the request is cleared finds it set and writes nothing, but what it is for was
+ * queued before it, and is found by whoever calls this. The other way round the read could swallow a later wake's count
+ * and leave the request set: nobody would ever write again. */
 static void waker_clear(struct Waker *w)
 {
     uint64_t count;
-    /* Order matters: clear the request first, so that a wake after this writes again. */
+    ssize_t n = read(w->fd, &count, sizeof count);
+    (void)n; /* EAGAIN: there is nothing to empty */
     __atomic_store_n(&w->asked, 0, __ATOMIC_SEQ_CST);
-    if (read(w->fd, &count, sizeof count) < 0) {
-        return; /* EAGAIN: another wake took it */
-    }
 }
 
 static void batch_run(void)
