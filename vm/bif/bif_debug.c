@@ -9,6 +9,7 @@
  * bad argument.
  */
 #include "gen/natives.h"
+#include "vm/bif/bif_scheduler.h"
 #include "vm/ets/table.h"
 #include "vm/proc/exception.h"
 #include "vm/proc/table.h"
@@ -118,6 +119,19 @@ static Term set_wait(Proc *p, Term value)
     return known ? A_ok : p_badarg(p);
 }
 
+static void destroy_nothing(Magic *m)
+{
+    (void)m;
+}
+static const MagicKind test_kind = {"test", destroy_nothing};
+
+/* {Reference, Address} */
+static Term make_magic(Proc *p)
+{
+    Magic *m = magic_new(&test_kind, NULL);
+    return heap_tuple2(p, heap_magic_ref(p, m), heap_uint64(p, (uintptr_t)m));
+}
+
 NATIVE(native_erts_debug_set_internal_state)
 {
     if (a[0] == A_available_internal_state && is_boolean(a[1])) {
@@ -148,6 +162,11 @@ NATIVE(native_erts_debug_set_internal_state)
         return set_split(p, a[1]);
     case A_wait:
         return set_wait(p, a[1]);
+    case A_test_long_gc_sleep:
+        system_monitor_test_gc_sleep(is_small(a[1]) ? small_value(a[1]) : 0);
+        return A_true;
+    case A_make:
+        return a[1] == A_magic_ref ? make_magic(p) : p_badarg(p);
     default:
         return p_badarg(p);
     }
@@ -206,6 +225,10 @@ NATIVE(native_erts_debug_get_internal_state)
         break;
     }
     const Term *e = is_tuple(a[0]) && tuple_arity(a[0]) == 2 ? tuple_elements(a[0]) : NULL;
+    if (e && e[0] == A_magic_ref) { /* {Count, Address} */
+        const Magic *m = magic_of(e[1], &test_kind);
+        return m ? heap_tuple2(p, make_small(m->refc), heap_uint64(p, (uintptr_t)m)) : A_false;
+    }
     if (e && e[0] == A_binary_info) {
         return get_binary_info(p, e[1]);
     }

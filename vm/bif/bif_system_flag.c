@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Natives: system_flag/2 and system_monitor/0,1,2, system_profile/0. */
+/* Natives: system_flag/2 and system_monitor/0,1,2. */
 #include "gen/natives.h"
 #include "vm/bif/bif_process.h"
 #include "vm/bif/bif_scheduler.h"
@@ -10,12 +10,14 @@
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
 #include "vm/trace/seq.h"
+#include "vm/trace/trace_priv.h"
 #include "vm/ets/match.h"
 
 enum { MAX_OUTSTANDING_REQUESTS = 134217727, MAX_FULLSWEEP = 65535, MIN_LARGE_HEAP = 16384, NS_PER_MS = 1000000 };
 
 static struct SchedulerFlags {
     SystemMonitor monitor;
+    int64_t test_gc_sleep_ns;
 } flags;
 
 SystemMonitor *system_monitor(void)
@@ -270,6 +272,33 @@ static void monitor_tell(Proc *p, Term kind, Term info)
     msg_send_pid(NULL, flags.monitor.pid, heap_tuple(p, 4, e));
 }
 
+/* Built aside: this is called from a collection. */
+void system_monitor_collected(Proc *p, int64_t ns)
+{
+    const SystemMonitor *m = &flags.monitor;
+    Term fields[TRACE_MONITOR_ITEMS * 5], timeout[3], told[5], cell[2];
+    ns += flags.test_gc_sleep_ns;
+    if (!m->long_gc_ns || ns < m->long_gc_ns || p->id == m->pid) {
+        return;
+    }
+    timeout[0] = MAKE_HEADER(2, SUB_TUPLE);
+    timeout[1] = A_timeout;
+    timeout[2] = make_small(ns / NS_PER_MS);
+    cell[0] = make_boxed(timeout);
+    cell[1] = trace_monitor_info(p, fields);
+    told[0] = MAKE_HEADER(4, SUB_TUPLE);
+    told[1] = A_monitor;
+    told[2] = p->id;
+    told[3] = A_long_gc;
+    told[4] = make_list(cell);
+    trace_tell(m->pid, make_boxed(told));
+}
+
+void system_monitor_test_gc_sleep(int64_t ms)
+{
+    flags.test_gc_sleep_ns = ms * NS_PER_MS;
+}
+
 void system_monitor_slice(Proc *p, int64_t ns)
 {
     const SystemMonitor *m = &flags.monitor;
@@ -288,11 +317,4 @@ void system_monitor_slice(Proc *p, int64_t ns)
         info = pair_on(p, A_old_heap_block_size, (int64_t)old, info);
         monitor_tell(p, A_large_heap, pair_on(p, A_heap_block_size, (int64_t)heap, info));
     }
-}
-
-NATIVE(native_system_profile_0)
-{
-    (void)p;
-    (void)a;
-    return A_undefined;
 }

@@ -128,8 +128,14 @@ NATIVE(native_erts_internal_trace)
     }
     Switching s = {.on = a[1] == A_true, .flags = f.flags};
     s.tracer = !s.on ? NIL : f.tracer == NIL ? p->id : f.tracer;
-    if (!is_boolean(a[1]) || f.cpu_time || (f.tracer != NIL && !trace_tracer_alive(f.tracer))) {
+    if (!is_boolean(a[1]) || (f.cpu_time && a[0] != A_all) || (f.tracer != NIL && !trace_tracer_alive(f.tracer))) {
         return p_badarg(p);
+    }
+    if (f.cpu_time) {
+        trace_defaults()->cpu_times = s.on;
+        if (!f.flags) {
+            return make_small(0);
+        }
     }
     bool done = is_immed(a[0]) && !is_atom(a[0]) ? switch_one(a[0], &s) : is_atom(a[0]) && switch_set(a[0], &s);
     p_charge(p, s.count);

@@ -94,6 +94,9 @@ static Term event_pattern(Proc *p, Term event, const BreakpointRequest *r)
     if (r->kinds != BREAK_GLOBAL || r->wish == BREAK_RESTART || r->wish == BREAK_PAUSE) {
         return p_badarg_cause(p, A_badopt);
     }
+    if (r->spec && match_is_about_calls(match_magic_prog(r->spec))) {
+        return p_badarg_cause(p, A_match_spec);
+    }
     Magic *before = *place;
     if (r->spec) {
         magic_retain(r->spec);
@@ -116,7 +119,7 @@ static Term pattern_apply(Proc *p, Term what, Term flags, BreakpointRequest *r)
         return p_badarg_cause(p, A_call_count);
     }
     if (what == A_send || what == A_receive) {
-        return event_pattern(p, what, r);
+        return flags == NIL ? event_pattern(p, what, r) : p_badarg_cause(p, A_badopt);
     }
     if (what == A_on_load) {
         breakpoint_on_load(r);

@@ -19,6 +19,8 @@ Magic *match_compile(Proc *p, Term spec, MatchDialect dialect, Term *errors);
 /* The program that a compiled match spec's reference names; NULL: it is none. */
 const MatchProg *match_prog_of(Term ref);
 Magic *match_magic_of(Term ref); /* likewise, the magic */
+/* Asks for something that only calls have: their caller, their return. */
+bool match_is_about_calls(const MatchProg *m);
 Term match_prog_spec(const MatchProg *m); /* as it was given: lives as long as m */
 static inline const MatchProg *match_magic_prog(const Magic *m) { return m->data; }
 

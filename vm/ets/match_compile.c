@@ -723,6 +723,18 @@ bool match_is_for_table(const MatchProg *m, const uint64_t numbers[2])
     return (m->table[0] == 0 && m->table[1] == 0) || memcmp(m->table, numbers, sizeof m->table) == 0;
 }
 
+bool match_is_about_calls(const MatchProg *m)
+{
+    for (size_t i = 0; i < m->code_count; i++) {
+        const MatchInstr *in = &m->code[i];
+        if (in->op == M_RETURN_TRACE || in->op == M_EXCEPTION_TRACE ||
+            (in->op == M_ACTION && (in->t == ACTION_CALLER || in->t == ACTION_CALLER_LINE))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 Term match_prog_spec(const MatchProg *m) { return m->spec; }
 
 size_t match_clause_count(const MatchProg *m) { return m->clause_count; }

@@ -18,6 +18,8 @@
 #include "vm/proc/msg.h"
 #include "vm/proc/proc.h"
 #include "vm/trace/trace.h"
+#include "vm/bif/bif_scheduler.h"
+#include "vm/proc/clock.h"
 #include "vm/vm.h"
 
 typedef struct Gc {
@@ -371,16 +373,30 @@ static void gc_full(Proc *p, size_t need, Term *x, unsigned live)
     gc_settle(p, need, x, live, true);
 }
 
-void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live)
+/* One collection, with what those are told who watch collections. */
+static void gc_collect(Proc *p, bool full, size_t need, Term *x, unsigned live)
 {
     uint64_t before = p->gc_words_reclaimed;
+    int64_t start = system_monitor()->long_gc_ns ? clock_uptime_ns() : 0;
     if (trace_on(p, TRACE_GC)) {
-        trace_collecting(p, true, true, need);
+        trace_collecting(p, full, true, need);
     }
-    gc_full(p, need, x, live);
+    if (full) {
+        gc_full(p, need, x, live);
+    } else {
+        gc_minor(p, need, x, live);
+    }
     if (trace_on(p, TRACE_GC)) {
-        trace_collecting(p, true, false, p->gc_words_reclaimed - before);
+        trace_collecting(p, full, false, p->gc_words_reclaimed - before);
     }
+    if (start) {
+        system_monitor_collected(p, clock_uptime_ns() - start);
+    }
+}
+
+void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live)
+{
+    gc_collect(p, true, need, x, live);
 }
 
 static size_t gc_total_words(const Proc *p)
@@ -398,16 +414,7 @@ bool heap_collect_gc(Proc *p, size_t need, Term *x, unsigned live)
 #ifdef LOOM_GC_STRESS
     full = full || p->gc_count % 4 == 3;
 #endif
-    if (full) {
-        heap_collect_full_gc(p, need, x, live);
-    } else if (trace_on(p, TRACE_GC)) {
-        uint64_t before = p->gc_words_reclaimed;
-        trace_collecting(p, false, true, need);
-        gc_minor(p, need, x, live);
-        trace_collecting(p, false, false, p->gc_words_reclaimed - before);
-    } else {
-        gc_minor(p, need, x, live);
-    }
+    gc_collect(p, full, need, x, live);
 #ifdef LOOM_GC_STRESS
     heap_check(p, x, live);
 #endif

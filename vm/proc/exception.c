@@ -106,7 +106,6 @@ static Term error_info_module(Term module)
     case A_unicode:
         return A_erl_stdlib_errors;
     case A_os:
-    case A_erl_ddll:
         return A_erl_kernel_errors;
     default:
         return NONVALUE;

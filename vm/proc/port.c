@@ -148,11 +148,36 @@ static const PortDriver *driver_among(const PortDriver *const *drivers, const ch
     return NULL;
 }
 
+/* Drivers of all platforms. */
+static const PortDriver *const everywhere[] = {&ram_file_driver, NULL};
+
 static const PortDriver *driver_named(const char *name, size_t n)
 {
-    static const PortDriver *const everywhere[] = {&ram_file_driver, NULL};
     const PortDriver *d = driver_among(everywhere, name, n);
     return d ? d : driver_among(plat_port_drivers(), name, n);
+}
+
+static bool driver_has_name(const PortDriver *d)
+{
+    return strcmp(d->name, "fd") != 0 && strcmp(d->name, "spawn") != 0;
+}
+
+bool port_driver_known(const char *name)
+{
+    const PortDriver *d = driver_named(name, strlen(name));
+    return d && driver_has_name(d);
+}
+
+void port_driver_each(void (*fn)(const char *name, void *arg), void *arg)
+{
+    const PortDriver *const *lists[] = {everywhere, plat_port_drivers()};
+    for (unsigned i = 0; i < 2; i++) {
+        for (const PortDriver *const *d = lists[i]; *d; d++) {
+            if (driver_has_name(*d)) {
+                fn((*d)->name, arg);
+            }
+        }
+    }
 }
 
 /* The text of a command: string, binary or atom, NUL-terminated; NULL when it is neither. Free with vm_free. */
@@ -181,7 +206,7 @@ static const PortDriver *driver_for_command(const char *command, bool drivers_on
         word++;
     }
     const PortDriver *d = driver_named(command, word);
-    if (d && strcmp(d->name, "fd") != 0 && strcmp(d->name, "spawn") != 0) {
+    if (d && driver_has_name(d)) {
         return d;
     }
     return drivers_only || !*command ? NULL : driver_named("spawn", 5);

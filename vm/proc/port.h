@@ -73,6 +73,9 @@ void port_unpin(Port *port);
 void port_table_init(size_t limit);
 size_t port_table_limit(void);
 size_t port_count(void);
+/* Drivers that open_port({spawn_driver, _}) knows by name. */
+bool port_driver_known(const char *name);
+void port_driver_each(void (*fn)(const char *name, void *arg), void *arg);
 Port *port_lookup(Term id_or_name); /* NULL when closed. Under ports_lock(), like all that takes a Port */
 void port_each(void (*fn)(Port *port, void *arg), void *arg);
 /* All bytes that ports took in and gave out since the start: statistics(io). */

@@ -22,6 +22,7 @@
 #include "vm/proc/signal.h"
 #include "vm/proc/timer.h"
 #include "vm/trace/call.h"
+#include "vm/trace/profile.h"
 #include "vm/vm.h"
 
 enum { POLL_REDUCTIONS = 2 * SLICE_REDUCTIONS, POLL_SLICES = 64, LOW_EVERY = 8 };
@@ -279,6 +280,9 @@ void sched_ready(Proc *p)
 {
     uint32_t old = __atomic_fetch_or(&p->state, PS_RUNNABLE, __ATOMIC_ACQ_REL);
     if (!(old & (PS_RUNNABLE | PS_RUNNING))) {
+        if (profile_on(PROFILE_PROCS)) {
+            profile_process(p, true);
+        }
         sched_enqueue(p);
     }
 }
@@ -385,6 +389,23 @@ static uint64_t sched_account(Sched *s, Proc *p)
     return (uint64_t)used;
 }
 
+static void sched_tell_profile(Sched *s, bool active)
+{
+    uint64_t idle = __atomic_load_n(&schedulers.idle, __ATOMIC_RELAXED);
+    if (profile_on(PROFILE_SCHEDULERS)) {
+        profile_scheduler(s, active, sched_online() - (unsigned)__builtin_popcountll(idle));
+    }
+}
+
+/* To whoever profiles: this scheduler has work. That of being told does not count. */
+static void sched_profile_slice(Sched *s, const Proc *p)
+{
+    if (!s->told_active && p->id != profiling.tracer) {
+        s->told_active = true;
+        sched_tell_profile(s, true);
+    }
+}
+
 static void sched_slice(Sched *s, Proc *p)
 {
     /* Runnable goes before signals are fetched: one that arrives later sets it again. */
@@ -400,6 +421,9 @@ static void sched_slice(Sched *s, Proc *p)
     if (p->trace_flags) {
         slice_traced(p, true);
     }
+    if (profile_on(PROFILE_SCHEDULERS)) {
+        sched_profile_slice(s, p);
+    }
     RunResult result = sched_run_process(s, p);
     if (p->trace_flags && result != RUN_EXITED) {
         slice_traced(p, false);
@@ -410,6 +434,9 @@ static void sched_slice(Sched *s, Proc *p)
     }
     if (start) {
         system_monitor_slice(p, clock_uptime_ns() - start);
+    }
+    if (profile_on(PROFILE_PROCS) && !(result == RUN_YIELDED || (p->state & PS_RUNNABLE))) {
+        profile_process(p, false);
     }
     if (result == RUN_EXITED) {
         proc_exit(p, p->fault_reason);
@@ -478,6 +505,10 @@ static void sched_idle(Sched *s)
         work = i != s->index && steal_count(&schedulers.all[i]) > 0;
     }
     if (!work) {
+        if (s->told_active) {
+            s->told_active = false;
+            sched_tell_profile(s, false);
+        }
         plat_poll(s, wait);
         int64_t now = clock_uptime_ns();
         s->idle_ns += now - start;

@@ -24,6 +24,7 @@ struct Sched {
     Term x[MAX_X_REGS];
     double f[MAX_FLOAT_REGS];
     Proc *current;
+    bool told_active; /* system_profile/2 knows that this scheduler works */
     BitBuild build;
     unsigned index; /* 0-based */
     struct TimerWheel *timers;

@@ -174,7 +174,7 @@ static void token_fields(Proc *p, Term t[TOKEN_ARITY])
         return;
     }
     t[T_FLAGS] = t[T_LABEL] = make_small(0);
-    t[T_SERIAL] = heap_uint64(p, p->seq_clock);
+    t[T_SERIAL] = make_small(0);
     t[T_FROM] = p->id;
     t[T_LAST] = heap_uint64(p, p->seq_last);
 }

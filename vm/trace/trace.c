@@ -3,6 +3,7 @@
 #include "vm/trace/trace.h"
 
 #include "vm/load/code.h"
+#include "vm/plat.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
@@ -115,7 +116,7 @@ static Term put_tuple(Term *at, unsigned n)
 
 static Term time_now(Term *space)
 {
-    int64_t us = clock_unique_us();
+    int64_t us = tracing.defaults.cpu_times ? plat_cpu_ns() / 1000 : clock_unique_us();
     space[1] = make_small(us / 1000000000000);
     space[2] = make_small(us / 1000000 % 1000000);
     space[3] = make_small(us % 1000000);
@@ -371,6 +372,21 @@ void trace_collecting(Proc *p, bool full, bool start, size_t words)
     trace_proc_event1(p, tag, list);
 }
 
+/* [{Key, Number}] at `at`, five words each. */
+static Term pair_list(const Term *keys, const size_t *values, unsigned n, Term *at)
+{
+    Term list = NIL;
+    for (unsigned i = n; i > 0; i--, at += 5) {
+        at[0] = MAKE_HEADER(2, SUB_TUPLE);
+        at[1] = keys[i - 1];
+        at[2] = make_small((int64_t)values[i - 1]);
+        at[3] = make_boxed(at);
+        at[4] = list;
+        list = make_list(at + 3);
+    }
+    return list;
+}
+
 Term trace_gc_info(const Proc *t, size_t words, Term *at)
 {
     static const Term keys[TRACE_GC_ITEMS] = {
@@ -381,16 +397,17 @@ Term trace_gc_info(const Proc *t, size_t words, Term *at)
         (size_t)(t->high_water - t->heap), (size_t)(t->stack_end - t->stop), (size_t)(t->old_hp - t->old_heap),
         (size_t)(t->hp - t->heap), t->off_heap.bytes / sizeof(Term), t->virtual_bytes / sizeof(Term), 0,
         t->min_bin_vheap_words};
-    Term list = NIL;
-    for (unsigned i = TRACE_GC_ITEMS; i > 0; i--, at += 5) {
-        at[0] = MAKE_HEADER(2, SUB_TUPLE);
-        at[1] = keys[i - 1];
-        at[2] = make_small((int64_t)values[i - 1]);
-        at[3] = make_boxed(at);
-        at[4] = list;
-        list = make_list(at + 3);
-    }
-    return list;
+    return pair_list(keys, values, TRACE_GC_ITEMS, at);
+}
+
+Term trace_monitor_info(const Proc *t, Term *at)
+{
+    static const Term keys[TRACE_MONITOR_ITEMS] = {A_old_heap_block_size, A_heap_block_size, A_mbuf_size,
+                                                   A_stack_size, A_old_heap_size, A_heap_size};
+    size_t values[TRACE_MONITOR_ITEMS] = {(size_t)(t->old_end - t->old_heap), (size_t)(t->stack_end - t->heap),
+                                          t->frag_words, (size_t)(t->stack_end - t->stop),
+                                          (size_t)(t->old_hp - t->old_heap), (size_t)(t->hp - t->heap)};
+    return pair_list(keys, values, TRACE_MONITOR_ITEMS, at);
 }
 
 /* --- ports -------------------------------------------------------------------------------------------------------- */

@@ -69,6 +69,7 @@ typedef struct TraceDefaults {
     uint32_t proc_flags, port_flags;
     Magic *send_spec, *receive_spec; /* NULL: no pattern */
     bool send_off, receive_off;      /* trace_pattern(send, false, []) */
+    bool cpu_times;                  /* time stamps are in CPU time */
 } TraceDefaults;
 TraceDefaults *trace_defaults(void);
 
