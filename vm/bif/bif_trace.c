@@ -5,6 +5,7 @@
  * native functions, which this machine does not load: they are badarg, as a module without such functions is in OTP.
  */
 #include "gen/natives.h"
+#include "vm/proc/exception.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
 #include "vm/term/map.h"
@@ -58,12 +59,15 @@ typedef struct Switching {
     bool on;
     uint32_t flags;
     int64_t count;
+    bool refused;
 } Switching;
 
 static void switch_proc(Proc *p, void *arg)
 {
     Switching *s = arg;
-    s->count += trace_switch_proc(p, s->tracer, s->on, s->flags);
+    bool done = trace_switch_proc(p, s->tracer, s->on, s->flags);
+    s->count += done;
+    s->refused = s->refused || !done;
 }
 
 static void switch_port(Port *port, void *arg)
@@ -137,8 +141,12 @@ NATIVE(native_erts_internal_trace)
             return make_small(0);
         }
     }
-    bool done = is_immed(a[0]) && !is_atom(a[0]) ? switch_one(a[0], &s) : is_atom(a[0]) && switch_set(a[0], &s);
+    bool one = is_immed(a[0]) && !is_atom(a[0]);
+    bool done = one ? switch_one(a[0], &s) : is_atom(a[0]) && switch_set(a[0], &s);
     p_charge(p, s.count);
+    if (one && s.refused) {
+        exception_log(p, A_error, "** can only have one tracer per process~n", NIL);
+    }
     return done ? make_small(s.count) : p_badarg(p);
 }
 

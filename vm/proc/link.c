@@ -36,9 +36,6 @@ bool link_to(Proc *p, Term peer)
         return false;
     }
     idmap_put(&p->links, peer, 0);
-    if (p->trace_flags & (TRACE_ON_LINK | TRACE_ON_FIRST_LINK)) {
-        trace_follow_link(p, peer);
-    }
     return true;
 }
 

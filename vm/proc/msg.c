@@ -68,8 +68,18 @@ void msg_send_pid(Proc *from, Term pid, Term message)
 
 void msg_send_frag(Term pid, Term message, HeapFrag *frag)
 {
+    msg_send_frag_from(A_undefined, pid, message, frag);
+}
+
+void msg_send_frag_from(Term from, Term pid, Term message, HeapFrag *frag)
+{
     Proc *to = proc_lookup(pid);
-    if (to) {
+    if (to && (to->trace_flags & TRACE_RECEIVE)) {
+        Signal *s = signal_new(SIG_MESSAGE_FROM, from, 0);
+        s->head.term = message;
+        s->head.frag = frag;
+        signal_push(to, s);
+    } else if (to) {
         signal_push(to, (Signal *)(void *)message_new(message, frag, A_undefined));
     } else if (frag) {
         frag_free(frag);

@@ -12,6 +12,8 @@ void msg_send(Proc *from, Proc *to, Term message);
 void msg_send_pid(Proc *from, Term pid, Term message);
 /* Takes the fragment that holds `message` (NULL: immediate/literal). For ports, timers, platforms: any thread. */
 void msg_send_frag(Term pid, Term message, HeapFrag *frag);
+/* The same, saying who it is from, for traces: a port, or A_clock_service. */
+void msg_send_frag_from(Term from, Term pid, Term message, HeapFrag *frag);
 /* What `!` and erlang:send/2 do with any destination (pid, name, {name,node}, alias, port). Returns the message, or
  * NONVALUE after p_fault (badarg for an unregistered name, ...). */
 Term msg_send_any(Proc *p, Term dest, Term message);

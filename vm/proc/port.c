@@ -458,7 +458,7 @@ static void reply(Term to, Term port, Term what, uint32_t flags, Term tracer)
         Port said = {.id = port, .trace_flags = flags, .tracer = tracer};
         trace_port_says(&said, to, what == A_closed ? what : make_boxed(t));
     }
-    msg_send_frag(to, make_boxed(t), frag);
+    msg_send_frag_from(port, to, make_boxed(t), frag);
 }
 
 static bool port_command_message(Port *port, Term from, Term command)

@@ -162,7 +162,7 @@ static void deliver(Port *port, Term message, HeapFrag *frag)
     if (trace_port_on(port, TRACE_SEND)) {
         trace_port_says(port, port->owner, message);
     }
-    msg_send_frag(port->owner, message, frag);
+    msg_send_frag_from(port->id, port->owner, message, frag);
 }
 
 /* {Port, {data, Data}}, or {Port, {data, {Flag, Data}}} when flag is not NONVALUE. */
@@ -192,7 +192,7 @@ void port_deliver_with_head(Port *port, const uint8_t *head, size_t head_size, c
     Term message = build_tuple2(&hp, port->id, data);
     frag->used = (size_t)(hp - frag->mem);
     port->input += head_size + n;
-    msg_send_frag(port->owner, message, frag);
+    msg_send_frag_from(port->id, port->owner, message, frag);
 }
 
 void port_deliver(Port *port, Term message, HeapFrag *frag)

@@ -344,7 +344,7 @@ static void timer_deliver(Timer *t)
     }
     Term to = is_atom(t->target) ? registry_find(t->target) : t->target;
     if (is_local_pid(to)) {
-        msg_send_frag(to, t->message, t->frag);
+        msg_send_frag_from(A_clock_service, to, t->message, t->frag);
         t->frag = NULL;
     } else if (is_local_port(to)) {
         port_receive_message(NULL, to, t->message);

@@ -2,6 +2,7 @@
 /* See trace.h. The table of flags, who may trace whom, and how an event becomes a message to a process or a port. */
 #include "vm/trace/trace.h"
 
+#include "gen/ops.h"
 #include "vm/load/code.h"
 #include "vm/plat.h"
 #include "vm/proc/clock.h"
@@ -88,6 +89,9 @@ bool trace_switch(Term *tracer_place, uint32_t *flags_place, Term tracer, bool o
 {
     if (tracer != NIL && *flags_place && *tracer_place != tracer && trace_tracer_alive(*tracer_place)) {
         return false;
+    }
+    if (tracer != NIL && *flags_place && !trace_tracer_alive(*tracer_place)) {
+        *flags_place = 0;
     }
     uint32_t now = on ? *flags_place | flags : *flags_place & ~flags;
     if (tracer != NIL || !now) {
@@ -273,6 +277,10 @@ void trace_message_sent(Proc *p, Term to, Term message)
 void trace_message_received(Proc *p, Term from, Term message)
 {
     Term args[] = {A_nonode, from, message}, extra;
+    if (!is_local_pid(from)) {
+        args[0] = from;
+        args[1] = A_undefined;
+    }
     const TraceDefaults *d = &tracing.defaults;
     if (!d->receive_off && event_matches(p, d->receive_spec, 3, args, &extra)) {
         event_of(p, A_receive, 1, &message, extra);
@@ -322,15 +330,6 @@ void trace_spawned(Proc *parent, Proc *child, Term m, Term f, Term args, bool li
     }
 }
 
-void trace_follow_link(Proc *p, Term peer)
-{
-    uint32_t flags = p->trace_flags;
-    if (flags & TRACE_ON_FIRST_LINK) {
-        p->trace_flags = flags &= ~(uint32_t)(TRACE_ON_LINK | TRACE_ON_FIRST_LINK);
-    }
-    trace_change(peer, p->tracer, 0, flags);
-}
-
 /* In the context of the process itself. */
 static void change_now(Proc *p, Signal *s, bool dead)
 {
@@ -350,9 +349,17 @@ void trace_change(Term pid, Term tracer, uint32_t off, uint32_t on)
 }
 
 /* --- where it is -------------------------------------------------------------------------------------------------- */
+/* The address where p continues; when that is in a helper of natives that no module shows, who called it. */
+static const Word *shown_address(const Proc *p)
+{
+    bool helper = p->ip && *p->ip == (Word)(uintptr_t)op_call_native && !code_find(p->ip, NULL);
+    return helper ? (const Word *)(uintptr_t)p->stop[0] - 1 : p->ip;
+}
+
 Term trace_where(const Proc *p, Term space[4])
 {
-    if (p->flags & PF_EXITING || !p->ip || !code_mfa(p->ip, space + 1)) {
+    const Word *ip = shown_address(p);
+    if (p->flags & PF_EXITING || !ip || !code_mfa(ip, space + 1)) {
         return make_small(0);
     }
     return put_tuple(space, 3);

@@ -98,8 +98,6 @@ void trace_message_sent(Proc *p, Term to, Term message);
 /* from: pid, port, or an atom for others. */
 void trace_message_received(Proc *p, Term from, Term message);
 void trace_spawned(Proc *parent, Proc *child, Term m, Term f, Term args, bool linked);
-/* A link was made between p and peer: the flags that follow links go over. */
-void trace_follow_link(Proc *p, Term peer);
 /* Switches flags of another process, by a signal; nothing happens if somebody else traces it. */
 void trace_change(Term pid, Term tracer, uint32_t off, uint32_t on);
 /* in, out, ...: with the function that p is in. */
