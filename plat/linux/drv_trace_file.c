@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trace_file_drv: the tracer that dbg:trace_port(file, ...) and fprof open. What is sent to the port is appended to a file,
- * each packet as a byte 0, its size (32 bits, big endian) and its bytes. The command line:
+ * trace_file_drv: the tracer that dbg:trace_port(file, ...) and fprof open. What is sent to the port is appended to a
+ * file, each packet as a byte 0, its size (32 bits, big endian) and its bytes. The command line:
  *
  *     trace_file_drv [w Size Count Milliseconds Index] n Name
  *
- * With `w` the log wraps: files are named by putting a number at Index into Name, 0 to Count and around again; a new one
- * begins when this one has Size bytes, or after so many milliseconds when that is not 0, and then the oldest goes
+ * With `w` the log wraps: files are named by putting a number at Index into Name, 0 to Count and around again; a new
+ * one begins when this one has Size bytes, or after so many milliseconds when that is not 0, and then the oldest goes
  * once there are Count. port_control(Port, $f, "") writes out what is buffered.
  */
 #define _GNU_SOURCE

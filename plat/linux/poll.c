@@ -171,9 +171,9 @@ bool poll_one(int fd, unsigned want, int timeout_ms)
     return n > 0;
 }
 
-/* The order matters. Emptied first: a wake before the request is cleared finds it set and writes nothing, but what it is for was
- * queued before it, and is found by whoever calls this. The other way round the read could swallow a later wake's count
- * and leave the request set: nobody would ever write again. */
+/* The order matters. Emptied first: a wake before the request is cleared finds it set and writes nothing, but what it
+ * is for was queued before it, and is found by whoever calls this. The other way round the read could swallow a later
+ * wake's count and leave the request set: nobody would ever write again. */
 static void waker_clear(struct Waker *w)
 {
     uint64_t count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Natives of erl_ddll. All drivers of this machine are part of it: none is loaded and none unloaded. So loading one that is
- * there says linked_in_driver, any other cannot be opened, and whoever monitors a driver is answered at once.
+ * Natives of erl_ddll. All drivers of this machine are part of it: none is loaded and none unloaded. So loading one
+ * that is there says linked_in_driver, any other cannot be opened, and who monitors a driver is answered at once.
  */
 #include "gen/natives.h"
 #include "vm/plat.h"

@@ -8,7 +8,7 @@
 #include "vm/term/number.h"
 #include "vm/term/print.h"
 
-/* --- code ------------------------------------------------------------------------------------------------------------ */
+/* --- code --------------------------------------------------------------------------------------------------------- */
 NATIVE(native_erts_debug_instructions)
 {
     Term list = NIL;
@@ -79,8 +79,8 @@ static size_t operand_print(char kind, Word w, char *text, size_t cap)
     return 1 + term_print(w, text + 1, cap - 1);
 }
 
-/* {NextAddress, <<"Address: instruction operands\n">>, {M, F, A}}, or false when there is no code. An address must be that of an
- * instruction: those that this returns, and the beginnings of functions, are. */
+/* {NextAddress, <<"Address: instruction operands\n">>, {M, F, A}}, or false when there is no code. An address must be
+ * that of an instruction: those that this returns, and the beginnings of functions, are. */
 NATIVE(native_erts_debug_disassemble)
 {
     enum { LINE_BYTES = 512, OPERAND_BYTES = 64 };
@@ -108,7 +108,7 @@ NATIVE(native_erts_debug_disassemble)
     return heap_tuple3(p, next, binary_from_bytes(p, line, n), mfa);
 }
 
-/* --- locks: not counted, which is what these answer in a machine that does not count them -------------------------------- */
+/* --- locks: not counted; this is what these answer in a machine that does not count them -------------------------- */
 NATIVE(native_erts_debug_lcnt_control)
 {
     (void)a;

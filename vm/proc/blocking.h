@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * system_flag(multi_scheduling, _): while some process blocks, one scheduler alone runs processes. Blocks are counted in
- * each process and end with it. There are no dirty schedulers, so a `normal` block differs from the other in name only.
+ * system_flag(multi_scheduling, _): while some process blocks, one scheduler alone runs processes. Blocks are counted
+ * in each process and end with it. There are no dirty schedulers, so a `normal` block differs in name only.
  */
 #pragma once
 

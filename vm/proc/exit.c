@@ -16,6 +16,7 @@
 #include "vm/proc/timer.h"
 #include "vm/term/print.h"
 #include "vm/trace/call.h"
+#include "vm/trace/profile.h"
 #include "vm/vm.h"
 
 static void exit_check_vital(const Proc *p, Term reason)
@@ -64,6 +65,9 @@ void proc_exit(Proc *p, Term reason)
     signal_close_all(p);
     if (trace_on(p, TRACE_EXITING)) {
         trace_scheduled(p, A_out_exited);
+    }
+    if (profile_on(PROFILE_PROCS)) {
+        profile_process(p, false);
     }
     if (p->call_time) {
         call_time_free(p);

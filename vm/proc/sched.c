@@ -435,7 +435,7 @@ static void sched_slice(Sched *s, Proc *p)
     if (start) {
         system_monitor_slice(p, clock_uptime_ns() - start);
     }
-    if (profile_on(PROFILE_PROCS) && !(result == RUN_YIELDED || (p->state & PS_RUNNABLE))) {
+    if (profile_on(PROFILE_PROCS) && result == RUN_WAITING && !(p->state & PS_RUNNABLE)) {
         profile_process(p, false);
     }
     if (result == RUN_EXITED) {

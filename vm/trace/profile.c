@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See profile.h. {profile, Pid, active | inactive, {M, F, A}, Time} and {profile, scheduler, Id, active | inactive, Working, Time}.
+ * See profile.h. {profile, Pid, active | inactive, {M, F, A}, Time} and
+ * {profile, scheduler, Id, active | inactive, Working, Time}.
  * Ports have no queue of their own here, so runnable_ports is taken and has nothing to say.
  */
 #include "vm/trace/profile.h"
@@ -39,8 +40,12 @@ static const struct {
     Term name;
     uint32_t flag, time;
 } options[] = {
-    {A_runnable_ports, PROFILE_PORTS, 0}, {A_runnable_procs, PROFILE_PROCS, 0}, {A_scheduler, PROFILE_SCHEDULERS, 0},
-    {A_exclusive, PROFILE_EXCLUSIVE, 0},  {A_timestamp, 0, TRACE_TIMESTAMP},    {A_monotonic_timestamp, 0, TRACE_MONOTONIC},
+    {A_runnable_ports, PROFILE_PORTS, 0},
+    {A_runnable_procs, PROFILE_PROCS, 0},
+    {A_scheduler, PROFILE_SCHEDULERS, 0},
+    {A_exclusive, PROFILE_EXCLUSIVE, 0},
+    {A_timestamp, 0, TRACE_TIMESTAMP},
+    {A_monotonic_timestamp, 0, TRACE_MONOTONIC},
     {A_strict_monotonic_timestamp, 0, TRACE_STRICT_MONOTONIC},
 };
 enum { OPTION_COUNT = sizeof options / sizeof *options, FLAG_OPTIONS = 4 };

@@ -246,10 +246,10 @@ Term seq_trace_info(Proc *p, Term item)
         return heap_tuple2(p, item, make_boolean(t && (small_value(t[T_FLAGS]) & flag)));
     }
     if (item == A_label) {
-        return heap_tuple2(p, item, t ? t[T_LABEL] : NIL);
+        return t ? heap_tuple2(p, item, t[T_LABEL]) : NIL;
     }
     if (item == A_serial) {
-        return heap_tuple2(p, item, t ? heap_tuple2(p, t[T_LAST], t[T_SERIAL]) : NIL);
+        return t ? heap_tuple2(p, item, heap_tuple2(p, t[T_LAST], t[T_SERIAL])) : NIL;
     }
     return NONVALUE;
 }
