@@ -172,7 +172,10 @@ with_hardware(F) ->
 
 serial_out_and_in() ->
     with_hardware(fun() ->
+        ok = loom_hw:type(<<"early">>),
+        timer:sleep(10),
         Driver = loom_drv_serial:subscribe(),
+        receive {loom_drv_serial, Driver, {data, <<"early">>}} -> ok end,
         Text = binary:copy(<<"0123456789abcdef!">>, 20),
         ok = loom_drv_serial:write(Driver, Text),
         ok = written(Driver, byte_size(Text)),

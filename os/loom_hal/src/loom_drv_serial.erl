@@ -28,11 +28,14 @@
 -define(LSR_EMPTY, 16#20).
 -define(FIFO, 16).
 -define(DIVISOR_115200, 1).
+%% What is typed before anybody subscribes is kept: a line or two of a user who cannot wait.
+-define(EARLY_MAX, 4096).
 
 -record(s, {io :: loom_hal:cap(),
             irq :: loom_hal:cap(),
             out = <<>> :: binary(),
             transmitting = false :: boolean(),
+            early = <<>> :: binary(),
             subscriber = none :: pid() | none}).
 
 %% @doc The caller becomes the one that gets input. Returns the driver's pid, to be monitored.
@@ -70,7 +73,10 @@ handle_interrupt(_Time, _Count, S) ->
     ok = loom_hw:irq_ack(S#s.irq),
     {ok, New}.
 
-handle_request(subscribe, {Pid, _}, S) -> {reply, self(), S#s{subscriber = Pid}};
+handle_request(subscribe, {Pid, _}, #s{early = Early} = S) ->
+    New = S#s{subscriber = Pid, early = <<>>},
+    [tell_data(Early, New) || Early =/= <<>>],
+    {reply, self(), New};
 handle_request({write, Bytes}, _From, #s{out = Out} = S) ->
     {reply, ok, service(S#s{out = <<Out/binary, Bytes/binary>>})}.
 
@@ -85,10 +91,15 @@ service(#s{io = Io} = S) ->
         false -> service(Sent)
     end.
 
+receive_bytes(Io, Status, #s{subscriber = none, early = Early} = S) when Status band ?LSR_DATA =/= 0 ->
+    Bytes = drain(Io, Early),
+    S#s{early = binary:part(Bytes, 0, min(?EARLY_MAX, byte_size(Bytes)))};
 receive_bytes(Io, Status, S) when Status band ?LSR_DATA =/= 0 ->
-    loom_driver:event({?MODULE, S#s.subscriber}, {data, drain(Io, <<>>)}),
+    tell_data(drain(Io, <<>>), S),
     S;
 receive_bytes(_Io, _Status, S) -> S.
+
+tell_data(Bytes, S) -> loom_driver:event({?MODULE, S#s.subscriber}, {data, Bytes}).
 
 drain(Io, Bytes) ->
     More = <<Bytes/binary, (in(Io, ?DATA))>>,

@@ -21,12 +21,15 @@
 -define(RETRY_MS, 1).
 %% Bytes handed to the serial driver and not yet on the wire; more waits here.
 -define(WINDOW, 512).
+%% What is typed while no line editor has the port open: a line or two of a user who cannot wait.
+-define(EARLY_MAX, 4096).
 
 -record(s, {tty = loom_tty:new(?COLUMNS) :: loom_tty:state(),
             port = none :: port() | none,             % the open tty_sl port
             serial = none :: pid() | none,
             screen = none :: pid() | none,
             keyboard = none :: pid() | none,
+            early = <<>> :: binary(),                 % input that nobody was there to take
             flight = <<>> :: binary(),                % given to the serial driver, not yet on the wire
             landing = [] :: [origin()],               % done when all of flight is on the wire, last first
             queue = queue:new() :: queue:queue(item())}).
@@ -173,7 +176,7 @@ handle_info({port_open, Port, <<"tty_sl">>, _Options}, S) ->
     ok = loom_port:set_control(Port, ?CONTROL_SIZE, <<?COLUMNS:32/native, ?ROWS:32/native>>),
     ok = loom_port:set_control(Port, ?CONTROL_UNICODE, <<1>>),
     ok = loom_port:set_control(Port, ?CONTROL_SET_UNICODE, <<1>>),
-    {noreply, S#s{port = Port}};
+    {noreply, input(S#s.early, S#s{port = Port, early = <<>>})};
 handle_info({port_open, _Port, <<"fd">>, _Options}, S) -> {noreply, S};
 handle_info({port_output, Port, Command}, #s{port = Port, tty = Tty} = S) ->
     {Kind, Text, New} = loom_tty:command(Command, Tty),
@@ -199,9 +202,12 @@ first_prompt(Bytes) ->
     end.
 
 %% Terminals send CR for the return key; a terminal driver hands on LF.
-input(_Bytes, #s{port = none} = S) -> S;
+input(<<>>, S) -> S;
+input(Bytes, #s{port = none, early = Early} = S) ->
+    Kept = <<Early/binary, Bytes/binary>>,
+    S#s{early = binary:part(Kept, 0, min(?EARLY_MAX, byte_size(Kept)))};
 input(Bytes, #s{port = Port} = S) ->
     case loom_port:deliver(Port, binary:replace(Bytes, <<"\r">>, <<"\n">>, [global])) of
         ok -> S;
-        {error, closed} -> S#s{port = none}
+        {error, closed} -> input(Bytes, S#s{port = none})
     end.
