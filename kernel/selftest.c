@@ -102,6 +102,7 @@ static const char *check_heap(void)
         kfree(slots[s].mem);
         slots[s].mem = NULL;
     }
+    kheap_trim();
     kheap_check();
     return before - phys_free_pages() < 32 * 16 ? NULL : "pages were lost"; /* a slab of each class may stay */
 }

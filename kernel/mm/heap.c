@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See heap.h. A slab is a naturally aligned block of 16 or 64 KiB: a header, then objects of one size. Slabs
- * with room stand in a ring per size class; full ones in none; an empty one goes back unless it is the last with room.
+ * See heap.h. A slab is a naturally aligned block of 16 or 64 KiB: a header, then objects of one size. Slabs with room
+ * stand in a ring per size class; full ones in none; an empty one goes back unless it is the last with room.
+ *
+ * In front of the slabs each processor keeps a few free objects of each size for itself: it takes and gives those
+ * without the lock, and fetches or returns half a stock at a time under it. Nothing can come in between: a handler
+ * allocates nothing, and a processor runs one thread.
  */
 #include "kernel/mm/heap.h"
 
+#include "kernel/acpi/acpi.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/mm/area.h"
@@ -13,6 +18,7 @@
 #include "kernel/smp/lock.h"
 
 enum { CLASS_COUNT = 32, SLAB_MAX_OBJECT = 8192, SLAB_HEADER = 64, AREA_MIN_BYTES = 65536 };
+enum { STOCK_BYTES = 4096, STOCK_MOST = 32 }; /* of one size, that a processor keeps; larger objects it keeps none of */
 enum { SMALL_SLAB_ORDER = 2, LARGE_SLAB_ORDER = 4, SMALL_SLAB_OBJECT = 512, FINE_LIMIT = 1024 };
 
 static const uint16_t class_sizes[CLASS_COUNT] = {
@@ -29,8 +35,15 @@ typedef struct Slab {
 } Slab;
 _Static_assert(sizeof(Slab) <= SLAB_HEADER, "slab header");
 
+/* Free objects, linked through their first words. */
+typedef struct Stock {
+    void *free;
+    unsigned count;
+} Stock;
+
 static struct Heap {
     Slab rings[CLASS_COUNT];
+    Stock stocks[ACPI_CPUS][CLASS_COUNT];
     uint8_t fine[FINE_LIMIT / 16 + 1];                /* class of (bytes + 15) / 16 */
     uint8_t coarse[SLAB_MAX_OBJECT / 128 + 1];        /* class of (bytes + 127) / 128 */
     bool ready;
@@ -155,6 +168,69 @@ static void slab_give(void *mem, Page *page)
     }
 }
 
+/* --- stocks ------------------------------------------------------------------------------------------------------- */
+static unsigned stock_limit(unsigned size_class)
+{
+    unsigned n = STOCK_BYTES / class_sizes[size_class];
+    return n < STOCK_MOST ? n : STOCK_MOST;
+}
+
+static void *stock_take(unsigned size_class)
+{
+    Stock *s = &heap.stocks[cpu_index()][size_class];
+    void *object = s->free;
+    if (object != NULL) {
+        s->free = *(void **)object;
+        s->count--;
+        return object;
+    }
+    MM_LOCKED();
+    object = slab_take(size_class);
+    for (unsigned i = stock_limit(size_class) / 2; i > 0 && object != NULL; i--) {
+        void *more = slab_take(size_class);
+        if (more == NULL) {
+            break;
+        }
+        *(void **)more = s->free;
+        s->free = more;
+        s->count++;
+    }
+    return object;
+}
+
+static void stock_shrink(Stock *s, unsigned count)
+{
+    for (; s->count > count; s->count--) {
+        void *object = s->free;
+        s->free = *(void **)object;
+        slab_give(object, phys_page(object));
+    }
+}
+
+static void stock_give(void *mem, unsigned size_class)
+{
+    Stock *s = &heap.stocks[cpu_index()][size_class];
+    unsigned limit = stock_limit(size_class);
+    if (s->count < limit) {
+        *(void **)mem = s->free;
+        s->free = mem;
+        s->count++;
+        return;
+    }
+    MM_LOCKED();
+    slab_give(mem, phys_page(mem));
+    stock_shrink(s, limit / 2);
+}
+
+void kheap_trim(void)
+{
+    MM_LOCKED();
+    for (unsigned c = 0; c < CLASS_COUNT; c++) {
+        stock_shrink(&heap.stocks[cpu_index()][c], 0);
+    }
+}
+
+/* --- runs --------------------------------------------------------------------------------------------------------- */
 /* Single pages in an area: for blocks larger than any run that is left. */
 static void *area_run_new(size_t pages)
 {
@@ -190,6 +266,7 @@ static size_t area_run_pages(const void *mem, bool reset)
 
 static void *run_new(size_t bytes)
 {
+    MM_LOCKED();
     size_t pages = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
     void *run = phys_alloc(pages);
     if (run != NULL) {
@@ -199,16 +276,25 @@ static void *run_new(size_t bytes)
     return bytes >= AREA_MIN_BYTES && pages <= phys_free_pages() ? area_run_new(pages) : NULL;
 }
 
+static void *block_new(size_t bytes)
+{
+    return bytes <= SLAB_MAX_OBJECT ? stock_take(class_of(bytes)) : run_new(bytes);
+}
+
 void *kmalloc(size_t bytes)
 {
-    MM_LOCKED();
     if (!heap.ready) {
         heap_start();
     }
     if (bytes == 0 || bytes > SIZE_MAX / 2) {
         return NULL;
     }
-    return bytes <= SLAB_MAX_OBJECT ? slab_take(class_of(bytes)) : run_new(bytes);
+    void *mem = block_new(bytes);
+    if (mem == NULL) {
+        kheap_trim();
+        mem = block_new(bytes);
+    }
+    return mem;
 }
 
 void *kcalloc(size_t bytes)
@@ -230,24 +316,29 @@ static Page *block_page(const void *mem)
     return page;
 }
 
-void kfree(void *mem)
+static void run_free(void *mem)
 {
     MM_LOCKED();
+    if (is_direct(mem)) {
+        heap.stats.run_pages -= block_page(mem)->count;
+        phys_free(mem);
+        return;
+    }
+    size_t pages = area_run_pages(mem, true);
+    heap.stats.area_pages -= pages;
+    area_release(mem, pages * PAGE_SIZE);
+}
+
+void kfree(void *mem)
+{
     if (mem == NULL) {
         return;
     }
-    if (!is_direct(mem)) {
-        size_t pages = area_run_pages(mem, true);
-        heap.stats.area_pages -= pages;
-        area_release(mem, pages * PAGE_SIZE);
-        return;
-    }
-    Page *page = block_page(mem);
-    if (page->kind == PAGE_RUN) {
-        heap.stats.run_pages -= page->count;
-        phys_free(mem);
+    const Page *page = is_direct(mem) ? block_page(mem) : NULL;
+    if (page == NULL || page->kind == PAGE_RUN) {
+        run_free(mem);
     } else {
-        slab_give(mem, page);
+        stock_give(mem, page->size_class);
     }
 }
 
@@ -261,9 +352,15 @@ size_t kmalloc_size(const void *mem)
     return page->kind == PAGE_RUN ? (size_t)page->count * PAGE_SIZE : class_sizes[page->size_class];
 }
 
-void *krealloc(void *mem, size_t bytes)
+static void run_shrink(void *mem, size_t have, size_t pages)
 {
     MM_LOCKED();
+    heap.stats.run_pages -= have / PAGE_SIZE - pages;
+    phys_shrink(mem, pages);
+}
+
+void *krealloc(void *mem, size_t bytes)
+{
     if (mem == NULL) {
         return kmalloc(bytes);
     }
@@ -272,9 +369,7 @@ void *krealloc(void *mem, size_t bytes)
         return mem;
     }
     if (bytes < have && bytes > SLAB_MAX_OBJECT && is_direct(mem)) {
-        size_t keep = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
-        heap.stats.run_pages -= have / PAGE_SIZE - keep;
-        phys_shrink(mem, keep);
+        run_shrink(mem, have, (bytes + PAGE_SIZE - 1) / PAGE_SIZE);
         return mem;
     }
     void *fresh = kmalloc(bytes);

@@ -2,7 +2,7 @@
 /*
  * General memory, 16-byte aligned, from 1 byte to all there is.
  *
- *     to 8 KiB         slabs of equal objects, two stores to allocate or free
+ *     to 8 KiB         slabs of equal objects; to 4 KiB from the processor's own stock, without a lock
  *     above            runs of whole pages in the direct map
  *     no such run left (memory is in pieces) and 64 KiB or more: single pages put together in an area
  *
@@ -27,5 +27,7 @@ typedef struct HeapStats {
     size_t slab_pages, run_pages, area_pages;
 } HeapStats;
 void kheap_stats(HeapStats *stats);
+/* Gives back the free objects that this processor keeps for itself. */
+void kheap_trim(void);
 /* Checks all lists; panics on a fault. */
 void kheap_check(void);
