@@ -4,16 +4,21 @@
 
 #include "gen/natives.h"
 #include "vm/plat.h"
+#include "vm/vm.h"
 
 typedef struct Slot {
     Term m, f;
     const NativeRow *row;
 } Slot;
 
+enum { MODULE_SLOTS = 512 }; /* several times the modules that have natives */
+
 /* Written once at boot. */
 static struct {
     Slot *slots;
     size_t mask;
+    Term modules[MODULE_SLOTS]; /* 0: free */
+    size_t module_count;
     size_t core_count, plat_count;
 } table;
 
@@ -31,9 +36,27 @@ static size_t native_rows(const NativeRow *rows)
     return n;
 }
 
+static Term *module_slot(Term m)
+{
+    size_t i = atom_index(m) * 0x9e3779b1u % MODULE_SLOTS;
+    while (table.modules[i] && table.modules[i] != m) {
+        i = (i + 1) % MODULE_SLOTS;
+    }
+    return &table.modules[i];
+}
+
+bool native_module(Term m)
+{
+    return *module_slot(m) != 0;
+}
+
 static void native_add(const NativeRow *row)
 {
     Term m = atom_put_cstr(row->module), f = atom_put_cstr(row->function);
+    Term *module = module_slot(m);
+    table.module_count += !*module;
+    vm_assert(table.module_count < MODULE_SLOTS / 2);
+    *module = m;
     size_t i = native_hash(m, f, row->arity) & table.mask;
     while (table.slots[i].row) {
         i = (i + 1) & table.mask;

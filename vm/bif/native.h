@@ -37,6 +37,8 @@ typedef struct NativeRow NativeRow;
 
 /* NULL when there is none. */
 const NativeRow *native_find(Term m, Term f, unsigned arity);
+/* False: the module has none. Cheap. */
+bool native_module(Term m);
 void native_init(void); /* builds the lookup from the core table and plat_natives() */
 /* i-th row of all, NULL past the end: for reports. */
 const NativeRow *native_at(size_t i);

@@ -335,6 +335,8 @@ bool decode_code(Loader *ld)
 {
     Cursor c = ld->code_start;
     unsigned generic = 0;
+    VEC_RESERVE(&ld->kept, cursor_left(&c) / 5 + 16); /* what is usual */
+    VEC_RESERVE(&ld->kept_operands, cursor_left(&c) / 2 + 16);
     while (generic != GEN_int_code_end) {
         ld->place.index = (uint32_t)ld->kept.count;
         if (!decode_instruction(ld, &c, &generic)) {

@@ -9,14 +9,6 @@
 #include "vm/load/specialise.h"
 #include "vm/load/verify.h"
 
-static void list_take(Loader *ld, const Operand *from, uint32_t n)
-{
-    ld->list.count = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        VEC_PUSH(&ld->list, from[i]);
-    }
-}
-
 /* A check before the instruction. Nothing is emitted where the specialiser emits nothing. */
 static bool emit_check(Loader *ld, const Instruction *in, const Operand *o)
 {
@@ -58,14 +50,9 @@ static unsigned zeroing(unsigned generic)
 
 static bool function_emit(Loader *ld, const Instruction *in)
 {
-    Operand o[OPERAND_MAX];
-    const Operand *from = &ld->kept_operands.at[in->at];
-    memcpy(o, from, in->n * sizeof *o);
-    if (in->list_count) {
-        list_take(ld, &ld->kept_operands.at[in->list_at], in->list_count);
-    } else {
-        ld->list.count = 0;
-    }
+    Operand *o = &ld->kept_operands.at[in->at];
+    ld->list.at = &ld->kept_operands.at[in->list_at];
+    ld->list.count = in->list_count;
     if ((in->fix & FIX_WALL) && !ld->skipping && ld->frame != FRAME_UNKNOWN) {
         emit_op(ld, SPEC_code_end);
     }

@@ -35,11 +35,12 @@ static void link_code(Loader *ld, Instance *in)
 static void link_functions(const Loader *ld, Instance *in)
 {
     in->function_count = ld->functions.count;
+    bool natives = native_module(ld->name);
     in->functions = vm_alloc((in->function_count + 1) * sizeof *in->functions);
     for (size_t i = 0; i < in->function_count; i++) {
         const LoadedFunction *f = &ld->functions.at[i];
         in->functions[i] = (FunctionInfo){in->code + f->start, in->code + f->entry, f->name, f->arity};
-        in->has_natives = in->has_natives || native_find(ld->name, f->name, f->arity);
+        in->has_natives = in->has_natives || (natives && native_find(ld->name, f->name, f->arity));
     }
     in->on_load = ld->on_load >= 0 ? in->functions[ld->on_load].entry : NULL;
 }

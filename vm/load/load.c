@@ -68,7 +68,6 @@ static void loader_free(Loader *ld)
     vm_free(ld->functions.at);
     vm_free(ld->calls.at);
     vm_free(ld->unreached.at);
-    vm_free(ld->list.at);
     vm_free(ld->kept.at);
     vm_free(ld->kept_operands.at);
     vm_free(ld->later.at);

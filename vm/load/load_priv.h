@@ -116,6 +116,12 @@ typedef struct Instruction {
 } Instruction;
 typedef struct Verifier Verifier;
 
+#define VEC_RESERVE(v, n)                                                          \
+    do {                                                                           \
+        (v)->capacity = (n);                                                       \
+        (v)->at = vm_alloc((v)->capacity * sizeof *(v)->at);                       \
+    } while (0)
+
 typedef struct Loader {
     const char *why; /* first error; NULL while all is well */
     BeamFile file;
@@ -162,7 +168,10 @@ typedef struct Loader {
     VEC(LoadedFunction) functions;
     VEC(CallCheck) calls;
     VEC(uint32_t) unreached; /* labels bound here that nothing reaches: fine if func_info follows */
-    VEC(Operand) list;
+    struct {
+        Operand *at;
+        size_t count;
+    } list; /* elements of the list operand of the instruction being specialised */
     Verifier *verifier;
     LoadPlace place;
     int frame;             /* y registers of the frame here, or FRAME_ */

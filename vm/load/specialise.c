@@ -18,6 +18,7 @@ enum {
     MAX_FRAME = 4096,
     MAX_NUMBER = 1 << 26,
     MAX_SORTED_PAIRS = 512,
+    MAX_VARIABLES = 256, /* of a lambda: more than arguments a function can have */
 };
 
 /* --- emitting words ----------------------------------------------------------------------------------- */
@@ -516,11 +517,12 @@ static bool special_make_fun2(Loader *ld, const Operand *o)
     emit_op(ld, SPEC_test_heap); /* it makes room for itself */
     emit(ld, FUN_WORDS(n));
     emit(ld, n);
-    ld->list.count = 0;
+    Operand variables[MAX_VARIABLES];
     for (uint32_t i = 0; i < n; i++) {
-        VEC_PUSH(&ld->list, (Operand){.tag = OPERAND_X, .value = i});
+        variables[i] = (Operand){.tag = OPERAND_X, .value = i};
     }
-    operands[2].value = n;
+    ld->list.at = variables;
+    ld->list.count = operands[2].value = n;
     return emit_generic(ld, GEN_make_fun3, operands, 3);
 }
 

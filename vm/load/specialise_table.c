@@ -11,7 +11,7 @@
 /* The instruction set's bodies that are natives: local calls reach the native too. */
 void specialise_entry(Loader *ld, const LoadedFunction *f)
 {
-    const NativeRow *row = native_find(ld->name, f->name, f->arity);
+    const NativeRow *row = !native_module(ld->name) ? NULL : native_find(ld->name, f->name, f->arity);
     NativeFn assist = row ? NULL : assist_find(ld->name, f->name, f->arity);
     if (assist) {
         emit_op(ld, SPEC_call_assist);

@@ -12,7 +12,8 @@ enum { PASSES_MAX = 100, ROUNDS_MAX = 1000 };
 static Verifier *verifier_of(Loader *ld)
 {
     if (!ld->verifier) {
-        ld->verifier = vm_calloc(sizeof *ld->verifier);
+        ld->verifier = vm_alloc(sizeof *ld->verifier);
+        memset(ld->verifier, 0, offsetof(Verifier, x)); /* State says which registers count */
         ld->verifier->ld = ld;
         ld->verifier->labels = vm_calloc((size_t)ld->label_count * sizeof(VerifyLabel));
         ld->verifier->next_id = 1;
@@ -76,11 +77,14 @@ static bool pass_label(Verifier *v, Instruction *in, bool first)
     if (!(in->fix & FIX_WALL)) {
         in->fix = v->reachable ? 0 : first ? in->fix : FIX_NO_FALL;
     }
+    bool new = !l->at;
     if (v->reachable && !state_to_label(v, label)) {
         return false;
     }
     if (l->at) {
-        state_from_label(v, l->at);
+        if (!new || !v->reachable) {
+            state_from_label(v, l->at);
+        }
         v->s.since = v->s.since < v->index ? v->s.since : v->index;
         v->reachable = true;
     }
@@ -99,8 +103,12 @@ static bool pass(Verifier *v, uint32_t from)
                 return false;
             }
         } else if (in->generic != GEN_line) {
-            in->fix = v->reachable ? 0 : FIX_DEAD;
-            if (v->reachable && !verify_step(v, in)) {
+            if (in->fix) {
+                in->fix = 0;
+            }
+            if (!v->reachable) {
+                in->fix = FIX_DEAD;
+            } else if (!verify_step(v, in)) {
                 return false;
             }
         }

@@ -256,9 +256,37 @@ static bool keeps_fresh(unsigned generic)
            generic == GEN_set_tuple_element || generic == GEN_line;
 }
 
+/* The commonest: a constant or a plain term to an x register. False: the rules in full decide. */
+static inline bool quick_move(Verifier *v, const Operand *o)
+{
+    if (o[1].tag != OPERAND_X || o[1].value >= v->s.nx + (uint64_t)1 || o[1].value >= MAX_REGS - 1 ||
+        (v->s.nx > 0 && v->x[0].kind > R_EITHER)) {
+        return false;
+    }
+    Reg r;
+    if (o[0].tag == OPERAND_CONST) {
+        r = reg_of_constant(o[0].value);
+    } else {
+        Reg *from = o[0].tag == OPERAND_X   ? (o[0].value < v->s.nx ? &v->x[o[0].value] : NULL)
+                    : o[0].tag == OPERAND_Y ? (o[0].value < v->s.ny ? &v->y[o[0].value] : NULL)
+                                            : NULL;
+        if (!from || from->kind != R_TERM) {
+            return false;
+        }
+        from->id = from->id ? from->id : v->next_id++;
+        r = *from;
+    }
+    v->s.nx += o[1].value == v->s.nx;
+    v->x[o[1].value] = r;
+    return true;
+}
+
 bool verify_step(Verifier *v, Instruction *in)
 {
     const Operand *o = v->operands + in->at;
+    if (in->generic == GEN_move && quick_move(v, o)) {
+        return true;
+    }
     const VerifyRow *row = &rows[in->generic];
     if (!row->roles) {
         return verify_bad(v, "an instruction that is no longer in use");

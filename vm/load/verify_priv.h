@@ -23,11 +23,18 @@ typedef enum {
 } RegKind;
 typedef enum { T_ANY, T_CONS, T_TUPLE /* of `size` elements at least */, T_MAP } RegType;
 
-typedef struct Reg {
-    uint32_t kind : 4, type : 3;
-    uint32_t fragile : 1; /* reaches into a message that is still in the queue */
-    uint32_t size : 24;
-    uint32_t id;          /* registers with the same number hold the same term; 0: nothing known */
+typedef union Reg {
+    struct {
+        uint32_t kind : 4, type : 3;
+        uint32_t fragile : 1; /* reaches into a message that is still in the queue */
+        uint32_t size : 24;
+        uint32_t id;          /* registers with the same number hold the same term; 0: nothing known */
+    };
+    struct {
+        uint32_t fact; /* all but the id */
+        uint32_t unused;
+    };
+    uint64_t bits;
 } Reg;
 
 enum { MAX_REGS = MAX_X_REGS, MAX_Y_REGS = 4096, FLOATS_FOLLOWED = 64 };
@@ -132,11 +139,31 @@ bool state_no_catch(Verifier *v);
 bool state_drop_message(Verifier *v);
 void state_forget_functions(Verifier *v);
 
-bool reg_read(Verifier *v, const Operand *o);      /* a term */
+bool reg_read_slow(Verifier *v, const Operand *o);
+bool reg_write_slow(Verifier *v, const Operand *o, Reg r);
+/* A term. */
+static inline bool reg_read(Verifier *v, const Operand *o)
+{
+    if (o->tag == OPERAND_CONST ||
+        (o->tag == OPERAND_X && o->value < v->s.nx && v->x[o->value].kind == R_TERM && !v->x[o->value].fragile)) {
+        return true;
+    }
+    return reg_read_slow(v, o);
+}
+static inline bool reg_write(Verifier *v, const Operand *o, Reg r)
+{
+    if (o->tag == OPERAND_X && o->value < v->s.nx && v->x[0].kind <= R_EITHER) {
+        v->x[o->value] = r;
+        return true;
+    }
+    return reg_write_slow(v, o, r);
+}
 bool reg_read_kept(Verifier *v, const Operand *o, uint32_t live); /* ... that is still there after a collection */
 bool reg_read_context(Verifier *v, const Operand *o, bool or_term);
-bool reg_write(Verifier *v, const Operand *o, Reg r);
-bool reg_write_term(Verifier *v, const Operand *o);
+static inline bool reg_write_term(Verifier *v, const Operand *o)
+{
+    return reg_write(v, o, (Reg){.kind = R_TERM, .fragile = v->saw_fragile});
+}
 Reg reg_of_constant(Term t);
 Reg *reg_at(Verifier *v, const Operand *o); /* NULL after verify_bad: out of range */
 /* The operand's term is known to be of that type from here on. */

@@ -141,7 +141,7 @@ bool reg_need_term(Verifier *v, const Reg *r)
 
 Reg *reg_at(Verifier *v, const Operand *o)
 {
-    static const Reg none = {.kind = R_NONE};
+    static const Reg none = {.bits = 0};
     if (o->tag == OPERAND_X) {
         if (o->value >= MAX_REGS - 1) {
             verify_bad(v, "x register out of range");
@@ -163,18 +163,10 @@ Reg *reg_at(Verifier *v, const Operand *o)
     return &v->y[o->value];
 }
 
-bool reg_read(Verifier *v, const Operand *o)
+bool reg_read_slow(Verifier *v, const Operand *o)
 {
-    if (o->tag == OPERAND_CONST) {
-        return true;
-    }
-    const Reg *r;
-    if (o->tag == OPERAND_X && o->value < v->s.nx) {
-        r = &v->x[o->value];
-    } else if (!(r = reg_at(v, o))) {
-        return false;
-    }
-    return r->kind == R_TERM && !r->fragile ? true : reg_need_term(v, r);
+    const Reg *r = reg_at(v, o);
+    return r && reg_need_term(v, r);
 }
 
 bool reg_read_kept(Verifier *v, const Operand *o, uint32_t live)
@@ -213,7 +205,7 @@ static void x0_guard(Verifier *v, uint64_t x, Reg r)
     }
 }
 
-bool reg_write(Verifier *v, const Operand *o, Reg r)
+bool reg_write_slow(Verifier *v, const Operand *o, Reg r)
 {
     Reg *to = reg_at(v, o);
     if (!to) {
@@ -244,11 +236,6 @@ bool reg_set_result(Verifier *v, Instruction *in, const Operand *to)
     }
     in->fix |= FIX_RESULT;
     return reg_write_term(v, to);
-}
-
-bool reg_write_term(Verifier *v, const Operand *o)
-{
-    return reg_write(v, o, (Reg){.kind = R_TERM, .fragile = v->saw_fragile});
 }
 
 Reg reg_of_constant(Term t)
@@ -371,6 +358,14 @@ bool state_drop_message(Verifier *v)
     return true;
 }
 
+/* They are few: a call of memcpy costs more. */
+static inline void regs_copy(Reg *to, const Reg *from, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        to[i].bits = from[i].bits;
+    }
+}
+
 /* --- labels ---------------------------------------------------------------------------------------------------- */
 static LabelState *label_state_new(Verifier *v)
 {
@@ -383,16 +378,16 @@ static LabelState *label_state_new(Verifier *v)
     LabelState *at = chunk_alloc(v, bytes);
     at->s = v->s;
     at->y_at = room;
-    memcpy(at->reg, v->x, v->s.nx * sizeof(Reg));
-    memcpy(at->reg + at->y_at, v->y, v->s.ny * sizeof(Reg));
+    regs_copy(at->reg, v->x, v->s.nx);
+    regs_copy(at->reg + at->y_at, v->y, v->s.ny);
     return at;
 }
 
 void state_from_label(Verifier *v, const LabelState *at)
 {
     v->s = at->s;
-    memcpy(v->x, at->reg, at->s.nx * sizeof(Reg));
-    memcpy(v->y, at->reg + at->y_at, at->s.ny * sizeof(Reg));
+    regs_copy(v->x, at->reg, at->s.nx);
+    regs_copy(v->y, at->reg + at->y_at, at->s.ny);
 }
 
 static Reg none_reg(void)
@@ -527,59 +522,94 @@ static void count_y(State *s, const Reg *y)
     }
 }
 
-/* Joins the current state into `at`; *changed: it has become weaker. */
-static bool label_join(Verifier *v, LabelState *at, bool *changed)
+/* `at` says no more than `r` does. */
+static inline bool is_weaker(Reg at, Reg r)
 {
-    State old = at->s, *s = &at->s;
-    Reg *y = at->reg + at->y_at;
-    Reg low[4]; /* x0..x3, joined by themselves */
-    if (!join_frames(v, s)) {
+    if (at.id != 0 && at.id != r.id) {
         return false;
     }
-    bool raised = (is_raised(at->reg, s->nx) || is_raised(v->x, v->s.nx)) && s->nx > 0 && v->s.nx > 0;
-    uint32_t nx = s->nx < v->s.nx ? s->nx : v->s.nx;
-    memset(low, 0, sizeof low);
-    for (uint32_t i = 0; i < nx && i < 4; i++) {
+    return at.fact == r.fact || (at.fact == R_NONE && r.kind != R_CATCH) ||
+           (at.fact == R_TERM && r.kind == R_TERM && !r.fragile);
+}
+
+static bool join_regs(Verifier *v, Reg *at, const Reg *r, uint32_t from, uint32_t n, bool *changed)
+{
+    for (uint32_t i = from; i < n; i++) {
+        if (is_weaker(at[i], r[i])) {
+            continue;
+        }
+        Reg joined;
+        if (!join_reg(v, at[i], r[i], &joined)) {
+            return false;
+        }
+        *changed = *changed || joined.bits != at[i].bits;
+        at[i] = joined;
+    }
+    return true;
+}
+
+/* x0..x3 where an exception may have arrived; nx may become 4. */
+static bool join_low(Verifier *v, LabelState *at, uint32_t *nx, bool *changed)
+{
+    Reg low[4] = {none_reg(), none_reg(), none_reg(), none_reg()};
+    for (uint32_t i = 0; i < *nx && i < 4; i++) {
         if (!join_reg(v, at->reg[i], v->x[i], &low[i])) {
             return false;
         }
     }
-    if (raised && low[0].kind != R_NONE) {
-        join_raised(v, at->reg, s->nx, low);
-        nx = low[0].kind != R_NONE && nx < 4 ? 4 : nx;
+    if (low[0].kind != R_NONE) {
+        join_raised(v, at->reg, at->s.nx, low);
+        *nx = low[0].kind != R_NONE && *nx < 4 ? 4 : *nx;
     }
-    for (uint32_t i = 0; i < nx; i++) {
-        Reg r;
-        if (i < 4) {
-            r = low[i];
-        } else if (memcmp(&at->reg[i], &v->x[i], sizeof r) == 0) {
-            continue;
-        } else if (!join_reg(v, at->reg[i], v->x[i], &r)) {
-            return false;
-        }
-        *changed = *changed || memcmp(&r, &at->reg[i], sizeof r) != 0;
-        at->reg[i] = r;
+    for (uint32_t i = 0; i < *nx && i < 4; i++) {
+        *changed = *changed || low[i].bits != at->reg[i].bits;
+        at->reg[i] = low[i];
     }
-    for (uint32_t i = 0; i < s->ny; i++) {
-        Reg r;
-        if (memcmp(&y[i], &v->y[i], sizeof r) == 0) {
-            continue;
-        }
-        if (!join_reg(v, y[i], v->y[i], &r)) {
-            return false;
-        }
-        *changed = *changed || memcmp(&r, &y[i], sizeof r) != 0;
-        y[i] = r;
+    return true;
+}
+
+static bool is_equal(const State *a, const State *b)
+{
+    const uint64_t *x = (const uint64_t *)a, *y = (const uint64_t *)b;
+    uint64_t differ = 0;
+    for (size_t i = 0; i < sizeof *a / sizeof *x; i++) {
+        differ |= x[i] ^ y[i];
     }
-    s->nx = nx;
+    return differ == 0;
+}
+
+static void join_rest(Verifier *v, State *s)
+{
     s->heap = s->heap < v->s.heap ? s->heap : v->s.heap;
     s->floats &= v->s.floats;
     s->fresh = s->fresh == v->s.fresh ? s->fresh : 0;
     s->building = s->building && v->s.building;
     s->peeking = s->peeking || v->s.peeking;
     s->since = s->since < v->s.since ? s->since : v->s.since;
-    count_y(s, y);
-    *changed = *changed || memcmp(&old, s, sizeof old) != 0;
+}
+
+/* Joins the current state into `at`; *changed: it has become weaker. */
+static bool label_join(Verifier *v, LabelState *at, bool *changed)
+{
+    State *s = &at->s;
+    const State old = *s;
+    Reg *y = at->reg + at->y_at;
+    bool y_changed = s->frame != v->s.frame;
+    if (!join_frames(v, s)) {
+        return false;
+    }
+    bool raised = s->nx > 0 && v->s.nx > 0 && (is_raised(at->reg, s->nx) || is_raised(v->x, v->s.nx));
+    uint32_t nx = s->nx < v->s.nx ? s->nx : v->s.nx;
+    if ((raised && !join_low(v, at, &nx, changed)) || !join_regs(v, at->reg, v->x, raised ? 4 : 0, nx, changed) ||
+        !join_regs(v, y, v->y, 0, s->ny, &y_changed)) {
+        return false;
+    }
+    s->nx = nx;
+    join_rest(v, s);
+    if (y_changed) {
+        count_y(s, y);
+    }
+    *changed = *changed || y_changed || !is_equal(&old, s);
     return true;
 }
 
