@@ -59,7 +59,26 @@ order() ->
          #{"k" => 1}, #{{} => 1}, m(33), m(40), (m(40))#{5 => 0}, #{1 => 1}, #{1 => 1.0}],
     p(sorted, [map_size(X) || X <- lists:sort(L)]),
     p(compare, [X < Y || X <- L, Y <- L]),
-    p(eq, [{X == Y, X =:= Y} || X <- L, Y <- L, X == Y]).
+    p(eq, [{X == Y, X =:= Y} || X <- L, Y <- L, X == Y]),
+    large_order().
+
+%% Large maps of one size with different keys: the first comparison that this needs is of two keys of any kind.
+large_order() ->
+    Keys = [fun(I) -> I end, fun(I) -> I + 0.5 end, fun(I) -> list_to_atom("large" ++ integer_to_list(I)) end,
+            fun(I) -> <<I:16>> end, fun(I) -> {I} end, fun(I) -> [I] end, fun(I) -> I bsl 70 end,
+            fun(I) -> #{I => a} end, fun(I) when I rem 2 =:= 0 -> I; (I) -> {I, x} end],
+    Maps = [maps:from_list([{Key(I), I * Step} || I <- lists:seq(First, First + 39)])
+            || Key <- Keys, {First, Step} <- [{1, 1}, {2, 1}, {1, 2}, {30, 1}, {100, 1}]],
+    p(large, [compare(X, Y) || X <- Maps, Y <- Maps]),
+    p(large_inside, [compare({[X], a}, {[Y], b}) || X <- Maps, Y <- Maps]),
+    p(large_sorted, erlang:phash2([[hd(lists:sort(maps:keys(M))) | lists:sum(maps:values(M))]
+                                   || M <- lists:sort(Maps)])),
+    Nested = [maps:from_keys([X, Y], v) || X <- lists:sublist(Maps, 12), Y <- lists:sublist(Maps, 12)],
+    p(large_keys, [compare(X, Y) || X <- Nested, Y <- lists:sublist(Nested, 20)]).
+
+compare(X, Y) when X < Y -> $<;
+compare(X, Y) when X == Y -> $=;
+compare(X, Y) when X > Y -> $>.
 
 keys() ->
     Ks = [a, "a", <<"a">>, 1, 1.0, -1, 1 bsl 70, {a}, [], {}, #{}, fun erlang:self/0, <<1:3>>, 0.0, [a | b]],

@@ -456,7 +456,7 @@ static int walk_maps(Walk *w, Term a, Term b, bool exact, Pair *next)
     int r;
     push_tries(w, a, b, exact);
     if (trie_step(w->frames[w->count - 1].u.tries, exact, true, 0, next, &r)) {
-        return INSIDE;
+        return compare_at_once(next->a, next->b, next->exact);
     }
     walk_pop(w);
     return r;
