@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Copying terms between memory areas. The copy is breadth first: an object is copied as it is, then the target
- * is scanned and what its words point to is copied behind it, so that depth costs no C stack. Sharing is not
- * kept (as in OTP): a subterm reached twice is copied twice.
+ * is scanned and what its words point to is copied behind it, so that depth costs no C stack. What is copied last and
+ * points to nothing (a string, a binary, a tuple of numbers) is not scanned again. Sharing is not kept (as in OTP): a
+ * subterm reached twice is copied twice.
  */
 #include "vm/heap/offheap.h"
 #include "vm/vm.h"
@@ -48,8 +49,11 @@ static size_t size_object(TermStack *s, const Term *object, bool whole)
 static size_t size_walk(Term root, bool whole)
 {
     size_t total = 0;
-    TermStack s = {.items = s.first, .capacity = sizeof s.first / sizeof(Term)};
-    stack_push(&s, root);
+    TermStack s; /* not initialised as a whole: `first` is large and most terms are small */
+    s.items = s.first;
+    s.capacity = sizeof s.first / sizeof(Term);
+    s.items[0] = root;
+    s.count = 1;
     while (s.count > 0) {
         Term t = s.items[--s.count];
         while (is_cons(t) && !is_skipped(list_ptr(t), whole)) {
@@ -79,74 +83,101 @@ size_t term_size_whole(Term t)
     return is_immed(t) ? 0 : size_walk(t, true);
 }
 
-/* Copies a list's spine into adjacent cells; the heads are copied when the scan reaches them. */
-static Term copy_spine(Term t, Term **hp, bool whole)
+/* Where a copy is being made. */
+typedef struct Target {
+    Term *start;
+    Term *hp;
+    Term *clean; /* what is from here to hp needs no scan */
+    OffHeap *oh;
+    bool whole; /* literals too */
+} Target;
+
+/* Copies a list's spine into adjacent cells; heads that are not immediate are copied when the scan reaches them.
+ * All are immediate if their tags' bits are set in what `&` makes of them. */
+static Term copy_spine(Term t, Target *to)
 {
-    Term *cell = *hp;
-    Term result = make_list(cell);
+    Term *cell = to->hp;
+    Term result = make_list(cell), heads = ~(Term)0;
     for (;;) {
-        cell[0] = cons_head(t);
+        Term head = cons_head(t);
+        cell[0] = head;
+        heads &= head;
         t = cons_tail(t);
-        *hp = cell + 2;
-        if (!is_cons(t) || is_skipped(list_ptr(t), whole)) {
-            cell[1] = t;
-            return result;
+        if (!is_cons(t) || is_skipped(list_ptr(t), to->whole)) {
+            break;
         }
         cell[1] = make_list(cell + 2);
         cell += 2;
     }
+    cell[1] = t;
+    to->hp = cell + 2;
+    if (!is_immed(heads) || !is_immed(t)) {
+        to->clean = to->hp;
+    }
+    return result;
 }
 
-static Term copy_object(Term t, Term **hp, OffHeap *oh)
+static void retain(Term *copy, OffHeap *oh)
+{
+    if (header_sub(*copy) == SUB_REFC_BIN) {
+        ((RefcBin *)copy)->writable = 0;
+        binary_retain(((RefcBin *)copy)->bin);
+        oh->bytes += ((RefcBin *)copy)->bin->size;
+        off_heap_link(oh, copy);
+    } else if (off_heap_holds_count(*copy)) {
+        magic_retain(((Ref *)copy)->magic);
+        off_heap_link(oh, copy);
+    } else if (header_sub(*copy) == SUB_SUB_BIN) {
+        ((SubBin *)copy)->is_writable = 0;
+    }
+}
+
+static Term copy_object(Term t, Target *to)
 {
     const Term *from = boxed_ptr(t);
-    Term *to = *hp;
-    size_t words = header_object_words(from);
-    memcpy(to, from, words * sizeof(Term));
-    *hp = to + words;
-    if (header_sub(*to) == SUB_REFC_BIN) {
-        ((RefcBin *)to)->writable = 0;
-        binary_retain(((RefcBin *)to)->bin);
-        oh->bytes += ((RefcBin *)to)->bin->size;
-        off_heap_link(oh, to);
-    } else if (off_heap_holds_count(*to)) {
-        magic_retain(((Ref *)to)->magic);
-        off_heap_link(oh, to);
-    } else if (header_sub(*to) == SUB_SUB_BIN) {
-        ((SubBin *)to)->is_writable = 0;
+    Term *copy = to->hp, *end = copy + header_object_words(from);
+    if (header_sub(*from) == SUB_TUPLE) {
+        Term all = ~(Term)0;
+        *copy = *from;
+        for (Term *at = copy + 1; at < end; at++) {
+            *at = *++from;
+            all &= *at;
+        }
+        to->clean = is_immed(all) ? to->clean : end;
+    } else {
+        memcpy(copy, from, (size_t)(end - copy) * sizeof(Term));
+        retain(copy, to->oh);
+        to->clean = copy + 1 + header_raw_words(*copy) == end ? to->clean : end;
     }
-    return make_boxed(to);
+    to->hp = end;
+    return make_boxed(copy);
 }
 
-static Term copy_one(Term t, const Term *own_start, Term **hp, OffHeap *oh, bool whole)
+static Term copy_pointer(Term t, Target *to)
 {
-    if (is_immed(t)) {
-        return t;
-    }
     const Term *ptr = (const Term *)(uintptr_t)(t & ~(Term)3);
-    if (is_skipped(ptr, whole) || (ptr >= own_start && ptr < *hp)) {
+    if (is_skipped(ptr, to->whole) || (ptr >= to->start && ptr < to->hp)) {
         return t;
     }
-    return is_cons(t) ? copy_spine(t, hp, whole) : copy_object(t, hp, oh);
+    return is_cons(t) ? copy_spine(t, to) : copy_object(t, to);
 }
 
 static Term copy_walk(Term root, Term **hp, OffHeap *oh, bool whole)
 {
-    Term *start = *hp;
-    Term *scan = start;
-    Term result = copy_one(root, start, hp, oh, whole);
-    while (scan < *hp) {
-        if (!is_header(*scan)) {
-            *scan = copy_one(*scan, start, hp, oh, whole);
-            scan++;
+    Target to = {.start = *hp, .hp = *hp, .clean = *hp, .oh = oh, .whole = whole};
+    Term result = copy_pointer(root, &to);
+    for (Term *scan = to.start; scan < to.clean; scan++) {
+        Term word = *scan;
+        if (is_immed(word)) {
             continue;
         }
-        Term *object = scan;
-        Term *end = object + header_object_words(object);
-        for (scan += 1 + header_raw_words(*object); scan < end; scan++) {
-            *scan = copy_one(*scan, start, hp, oh, whole);
+        if (is_header(word)) {
+            scan += header_raw_words(word);
+        } else {
+            *scan = copy_pointer(word, &to);
         }
     }
+    *hp = to.hp;
     return result;
 }
 
