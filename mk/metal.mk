@@ -104,6 +104,7 @@ metal: build/loom.img ## the bootable disk image build/loom.img and all in it
 test-boot: kernel-bare build/kernel.elf build/boot.pak ## boot in good, damaged and crashing states, and talk to the shell
 	tests/boot/run
 	tests/boot/system
+	tests/boot/devices
 
 $(METAL)/mkpak: tools/mkpak.c lib/bundle.c lib/sha256.c lib/bundle.h lib/sha256.h
 	@mkdir -p $(@D)

@@ -1,5 +1,5 @@
 # What runs above the machine: Erlang applications under os/, compiled with warnings as errors.
-OS_APPS := $(notdir $(patsubst %/,%,$(wildcard os/*/)))
+OS_APPS := $(sort $(foreach d,$(wildcard os/*/src),$(word 2,$(subst /, ,$(d)))))
 OS_SRC := $(wildcard os/*/src/*.erl)
 OS_BEAMS := $(foreach s,$(OS_SRC),build/os/$(word 2,$(subst /, ,$(s)))/ebin/$(basename $(notdir $(s))).beam)
 OS_APP_FILES := $(foreach a,$(OS_APPS),$(if $(wildcard os/$(a)/src/$(a).app.src),build/os/$(a)/ebin/$(a).app))
@@ -32,11 +32,15 @@ os: $(OS_BEAMS) $(OS_APP_FILES) build/os/loom.boot build/os/hello.boot ## the Er
 
 # The demonstrations on the Linux program; in a running Loom they are loom_demo:all() and so on.
 DEMO_PATH := build/os/loom_demo/ebin build/os/loom_hal/ebin build/os/model
-build/os/model/loom_hw.beam: os/loom_demo/model/loom_hw.erl
+# Models of devices (os/loom_model): for tests and demonstrations on Linux, never part of the bundle.
+MODELS := $(patsubst os/loom_model/%.erl,build/os/model/%.beam,$(wildcard os/loom_model/*.erl))
+build/os/model/%.beam: os/loom_model/%.erl
 	@mkdir -p $(@D)
-	erlc $(ERLC_FLAGS) -o $(@D) $<
+	@echo "  ERLC  $<"
+	@erlc $(ERLC_FLAGS) -pa build/os/model -o $(@D) $<
+$(filter build/os/model/loom_model_%,$(MODELS)): build/os/model/loom_hw.beam
 .PHONY: model demo demo-fault demo-reload demo-pipeline demo-swarm
-model: build/os/model/loom_hw.beam
+model: $(MODELS)
 demo: demo-fault demo-reload demo-pipeline demo-swarm ## all demonstrations; also demo-fault, demo-reload, demo-pipeline, demo-swarm
 demo-fault demo-reload demo-pipeline demo-swarm: demo-%: build/loom os model
 	@build/loom -noshell -pa $(DEMO_PATH) -eval 'loom_demo:main([$*])' </dev/null

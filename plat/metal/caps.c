@@ -12,9 +12,10 @@
 #include "kernel/main.h"
 #include "kernel/mm/phys.h"
 #include "plat/metal/metal.h"
+#include "plat/metal/pci.h"
 #include "vm/proc/proc.h"
 
-enum { MMIO_WINDOWS = 256, PCI_ADDRESS = 0xcf8, PCI_DATA = 0xcfc, PCI_COMMAND = 4, PCI_BUS_MASTER = 4 };
+enum { MMIO_WINDOWS = 256 };
 
 /* Device windows stay mapped for ever and are found again when a driver restarts. */
 typedef struct Window {
@@ -22,8 +23,16 @@ typedef struct Window {
     uint8_t *mem;
 } Window;
 
+/* Memory of a dead driver, until its device was reset. */
+typedef struct Kept {
+    struct Kept *next;
+    uint8_t *mem;
+    uint64_t device;
+} Kept;
+
 static struct Caps {
     Cap *live;
+    Kept *kept;
     Cap *by_vector[256];
     Window windows[MMIO_WINDOWS];
     unsigned window_count;
@@ -32,27 +41,6 @@ static struct Caps {
 bool is_alive(Term pid)
 {
     return is_local_pid(pid) && proc_lookup(pid) != NULL;
-}
-
-/* --- PCI configuration ---------------------------------------------------------------------------------- */
-uint32_t pci_config_read(uint64_t where, unsigned offset, unsigned width)
-{
-    io_out32(PCI_ADDRESS, 0x80000000u | (uint32_t)where << 8 | (offset & 0xfc));
-    uint32_t word = io_in32(PCI_DATA) >> (offset & 3) * 8;
-    return width == 32 ? word : word & ((1u << width) - 1);
-}
-
-void pci_config_write(uint64_t where, unsigned offset, unsigned width, uint32_t value)
-{
-    io_out32(PCI_ADDRESS, 0x80000000u | (uint32_t)where << 8 | (offset & 0xfc));
-    uint16_t port = (uint16_t)(PCI_DATA + (offset & 3));
-    if (width == 8) {
-        io_out8(port, (uint8_t)value);
-    } else if (width == 16) {
-        io_out16(port, (uint16_t)value);
-    } else {
-        io_out32(port, value);
-    }
 }
 
 /* --- ends -------------------------------------------------------------------------------------------------- */
@@ -68,14 +56,13 @@ static void stop_interrupts(Cap *cap)
 static void stop_bus_master(Cap *cap)
 {
     if (cap->kind == CAP_PCI) {
-        uint32_t command = pci_config_read(cap->base, PCI_COMMAND, 16);
-        pci_config_write(cap->base, PCI_COMMAND, 16, command & ~(uint32_t)PCI_BUS_MASTER);
+        pci_silence(cap->base);
     }
 }
 
 static void give_back(Cap *cap)
 {
-    if (cap->kind == CAP_DMA) {
+    if (cap->kind == CAP_DMA && cap->mem != NULL) {
         phys_free(cap->mem);
     } else if (cap->kind == CAP_FRAMEBUFFER) {
         screen_set_owned(false);
@@ -103,9 +90,48 @@ void cap_revoke(Cap *cap)
     }
 }
 
+static const Cap *device_of(Term owner)
+{
+    for (const Cap *c = caps.live; c != NULL; c = c->next) {
+        if (c->owner == owner && c->kind == CAP_PCI) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* Memory moves to `kept` if the owner drove a device. One process drives one: see doc/hardware.md. */
+static void keep_memory(Term owner)
+{
+    const Cap *device = device_of(owner);
+    for (Cap *c = caps.live; c != NULL && device != NULL; c = c->next) {
+        if (c->owner == owner && c->kind == CAP_DMA) {
+            Kept *kept = vm_alloc(sizeof *kept);
+            *kept = (Kept){caps.kept, c->mem, device->base};
+            caps.kept = kept;
+            c->mem = NULL;
+        }
+    }
+}
+
+void caps_device_was_reset(const Cap *pci)
+{
+    for (Kept **at = &caps.kept; *at != NULL;) {
+        Kept *kept = *at;
+        if (kept->device == pci->base) {
+            *at = kept->next;
+            phys_free(kept->mem);
+            vm_free(kept);
+        } else {
+            at = &kept->next;
+        }
+    }
+}
+
 /* The order is the point: a device must be silent and off the bus before its memory is somebody else's. */
 static void revoke_all_of(Term owner)
 {
+    keep_memory(owner);
     for (Cap *c = caps.live; c != NULL; c = c->next) {
         if (c->owner == owner) {
             stop_interrupts(c);

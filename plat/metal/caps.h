@@ -42,6 +42,8 @@ Cap *cap_of_vector(unsigned vector);
 /* The process that owns the root capability; NONVALUE if none does. */
 Term caps_root_owner(void);
 
-/* PCI configuration space through ports 0xcf8 and 0xcfc; `where` as in Cap.base. width 8, 16, 32; offset below 256. */
-uint32_t pci_config_read(uint64_t where, unsigned offset, unsigned width);
-void pci_config_write(uint64_t where, unsigned offset, unsigned width, uint32_t value);
+/*
+ * The device of that PCI capability was reset: memory that its dead drivers had handed to it is free again. Until
+ * then it is kept, because a transfer under way when bus mastering goes off may still end (emulators do so).
+ */
+void caps_device_was_reset(const Cap *pci);

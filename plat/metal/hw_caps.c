@@ -8,6 +8,7 @@
 #include "kernel/irq/irq.h"
 #include "plat/metal/caps.h"
 #include "plat/metal/metal.h"
+#include "plat/metal/pci.h"
 #include "vm/term/map.h"
 #include "vm/term/number.h"
 

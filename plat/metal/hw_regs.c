@@ -6,10 +6,11 @@
 #include "gen/natives_metal.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "plat/metal/caps.h"
+#include "plat/metal/pci.h"
 #include "vm/term/binary.h"
 #include "vm/term/number.h"
 
-enum { MAX_PORT_BYTES = 65536, BYTES_PER_REDUCTION = 64, PCI_CONFIG_BYTES = 256 };
+enum { MAX_PORT_BYTES = 65536, BYTES_PER_REDUCTION = 64 };
 
 /* Offset and width (bits) of one access: aligned, and inside `size`. *bytes gets the width in bytes. */
 static bool access_ok(Term offset, Term width, uint64_t size, unsigned max_width, uint64_t *at, unsigned *bytes)
@@ -196,7 +197,7 @@ NATIVE(native_loom_hw_pci_read)
     const Cap *cap = cap_of(p, a[0], CAP_PCI);
     uint64_t at;
     unsigned bytes;
-    if (cap == NULL || !access_ok(a[1], a[2], PCI_CONFIG_BYTES, 32, &at, &bytes)) {
+    if (cap == NULL || !access_ok(a[1], a[2], pci_config_size(cap->base), 32, &at, &bytes)) {
         return p_badarg(p);
     }
     return make_small(pci_config_read(cap->base, (unsigned)at, bytes * 8));
@@ -207,10 +208,20 @@ NATIVE(native_loom_hw_pci_write)
     const Cap *cap = cap_of(p, a[0], CAP_PCI);
     uint64_t at, value;
     unsigned bytes;
-    if (cap == NULL || !access_ok(a[1], a[2], PCI_CONFIG_BYTES, 32, &at, &bytes) || !integer_to_uint64(a[3], &value) ||
-        value >> bytes * 8 != 0) {
+    if (cap == NULL || !access_ok(a[1], a[2], pci_config_size(cap->base), 32, &at, &bytes) ||
+        !integer_to_uint64(a[3], &value) || value >> bytes * 8 != 0) {
         return p_badarg(p);
     }
     pci_config_write(cap->base, (unsigned)at, bytes * 8, (uint32_t)value);
+    return A_ok;
+}
+
+NATIVE(native_loom_hw_pci_reset_done)
+{
+    const Cap *cap = cap_of(p, a[0], CAP_PCI);
+    if (cap == NULL) {
+        return p_badarg(p);
+    }
+    caps_device_was_reset(cap);
     return A_ok;
 }

@@ -220,7 +220,7 @@ capabilities() ->
     with_hardware(fun() ->
         {error, taken} = loom_hal:grant({port, 16#3f8, 8}),
         {ok, Cap} = loom_hal:grant({port, 16#80, 1}),
-        0 = loom_hw:port_in(Cap, 0, 8),
+        255 = loom_hw:port_in(Cap, 0, 8),
         Self = self(),
         spawn(fun() -> Self ! {foreign, catch loom_hw:port_in(Cap, 0, 8)} end),
         receive {foreign, {'EXIT', {badarg, _}}} -> ok end,

@@ -3,7 +3,7 @@
 %% what was not on the wire yet is sent again: no byte is lost.
 %%
 %% On metal the driver is the one that carries this very text. On Linux the same driver code runs over a model of the
-%% 16550 (os/loom_demo/model/loom_hw.erl), and the wire's contents are compared with what was written.
+%% 16550 (os/loom_model/loom_hw.erl), and the wire's contents are compared with what was written.
 -module(loom_demo_fault).
 
 -export([run/0]).

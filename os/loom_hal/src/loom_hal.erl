@@ -4,7 +4,7 @@
 -module(loom_hal).
 -behaviour(gen_server).
 
--export([start_link/0, grant/1, inventory/0]).
+-export([start_link/0, grant/1, inventory/0, pci_scan/0]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 -type spec() :: {port, Base :: non_neg_integer(), Count :: pos_integer()}
@@ -24,6 +24,10 @@ grant(Spec) -> gen_server:call(?MODULE, {grant, Spec}).
 -spec inventory() -> map().
 inventory() -> gen_server:call(?MODULE, inventory).
 
+%% @doc The functions on the PCI buses: `{{Bus, Device, Function}, Vendor, DeviceId, Class, Subclass, ProgIf}'.
+-spec pci_scan() -> [tuple()].
+pci_scan() -> gen_server:call(?MODULE, pci_scan).
+
 init([]) ->
     case loom_hw:claim() of
         {ok, Root} -> {ok, Root};
@@ -31,6 +35,7 @@ init([]) ->
     end.
 
 handle_call({grant, Spec}, {Pid, _}, Root) -> {reply, loom_hw:grant(Root, Spec, Pid), Root};
-handle_call(inventory, _From, Root) -> {reply, loom_hw:inventory(Root), Root}.
+handle_call(inventory, _From, Root) -> {reply, loom_hw:inventory(Root), Root};
+handle_call(pci_scan, _From, Root) -> {reply, loom_hw:pci_scan(Root), Root}.
 
 handle_cast(Request, _Root) -> error({unexpected_cast, Request}).

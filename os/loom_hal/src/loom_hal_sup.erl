@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The hardware abstraction layer: the holder of the root capability and one driver a device. A device that this
-%% machine does not have makes its driver answer `ignore'.
+%% @doc The hardware abstraction layer: the holder of the root capability, the drivers of the machine's fixed parts, and
+%% what finds and drives devices. A part that this machine does not have makes its driver answer `ignore'.
 -module(loom_hal_sup).
 -behaviour(supervisor).
 
@@ -14,4 +14,6 @@ init([]) ->
     Hal = #{id => loom_hal, start => {loom_hal, start_link, []}},
     Drivers = [#{id => Driver, start => {loom_driver, start_link, [Driver]}}
                || Driver <- [loom_drv_serial, loom_drv_timer, loom_drv_fb, loom_drv_ps2]],
-    {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, [Hal | Drivers]}}.
+    Lines = #{id => loom_lines, start => {loom_lines, start_link, []}},
+    Bus = #{id => loom_bus_sup, start => {loom_bus_sup, start_link, []}, type => supervisor, shutdown => infinity},
+    {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, [Hal | Drivers] ++ [Lines, Bus]}}.

@@ -1,0 +1,18 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc Which module drives which device. One list: the first row that matches.
+-module(loom_drivers).
+
+-export([table/0, find/1]).
+
+%% All keys of `match' must be the device's. `name': what its units' names begin with; a number follows, by place.
+-type row() :: #{module := module(), match := map(), name := string()}.
+
+-spec table() -> [row()].
+table() -> [].
+
+-spec find(loom_devices:device()) -> {ok, row()} | none.
+find(Device) ->
+    case [Row || #{match := Match} = Row <- table(), maps:with(maps:keys(Match), Device) =:= Match] of
+        [Row | _] -> {ok, Row};
+        [] -> none
+    end.

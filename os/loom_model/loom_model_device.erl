@@ -1,0 +1,53 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% @doc The behaviour of a model device on the model's PCI bus, and what such a device may do. Its callbacks run in the
+%% process that is the hardware: what they do is done at once, as seen by drivers; `later/1' is for what takes time.
+-module(loom_model_device).
+
+-export([read/2, write/2, interrupt/0, line/1, later/1, later/2]).
+-export_type([config/0]).
+
+-type config() :: #{vendor := 0..16#ffff, device := 0..16#ffff, class := {byte(), byte(), byte()},
+    bars := [{0..5, mmio | io, Size :: pos_integer()}],
+    msix => {Bar :: 0..5, Offset :: non_neg_integer()}, % a table with one vector; without it the device has a line
+    capabilities => [{Id :: byte(), binary()}], subsystem => 0..16#ffff}.
+
+-callback init(Args :: term()) -> {config(), State :: term()}.
+-callback read(Bar :: 0..5, Offset :: non_neg_integer(), Width :: 8 | 16 | 32 | 64, State) ->
+    {non_neg_integer(), State}.
+-callback write(Bar :: 0..5, Offset :: non_neg_integer(), Width :: 8 | 16 | 32 | 64, non_neg_integer(), State) -> State.
+%% What later/1 was called with, or what a test tells the device (loom_hw:tell/2).
+-callback event(term(), State) -> State.
+
+%% @doc Memory, as a bus master sees it. Without the right to it: nothing, zeroes.
+-spec read(non_neg_integer(), non_neg_integer()) -> binary().
+read(Address, Size) ->
+    case loom_model_pci:is_master(get(device)) of
+        true -> loom_model_memory:device_read(Address, Size);
+        false -> <<0:Size/unit:8>>
+    end.
+
+-spec write(non_neg_integer(), binary()) -> ok.
+write(Address, Data) ->
+    case loom_model_pci:is_master(get(device)) of
+        true -> loom_model_memory:device_write(Address, Data);
+        false -> ok
+    end.
+
+%% @doc Sends the device's message.
+-spec interrupt() -> ok.
+interrupt() -> loom_model_pci:interrupt(get(device)).
+
+%% @doc Raises or lowers the device's line.
+-spec line(boolean()) -> ok.
+line(Level) -> loom_model_pci:line(get(device), Level).
+
+%% @doc event/2 will be called with it: soon, or after so many milliseconds.
+-spec later(term()) -> ok.
+later(Event) ->
+    self() ! {device, get(device), Event},
+    ok.
+
+-spec later(non_neg_integer(), term()) -> ok.
+later(Ms, Event) ->
+    _ = erlang:send_after(Ms, self(), {device, get(device), Event}),
+    ok.
