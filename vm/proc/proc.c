@@ -2,7 +2,7 @@
 /*
  * The process table and birth. A pid is a running number; its low bits are the slot in the table, so a slot is used
  * again only after all others were tried. Printed, the number's low 15 bits come first and the rest is the serial, as
- * in OTP.
+ * in OTP. The table has address space for all processes that there may be, and memory for those there ever were.
  *
  * No lock: a slot is taken and left with one atomic store. A Proc borrowed through proc_lookup stays valid until the
  * borrower's next safe point, because a dead one is freed later (safe.h).
@@ -11,6 +11,8 @@
 
 #include "vm/bif/native.h"
 #include "vm/load/code.h"
+#include "vm/lock.h"
+#include "vm/plat.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/idmap.h"
 #include "vm/proc/monitor.h"
@@ -21,6 +23,7 @@
 #include "vm/vm.h"
 
 enum { DEFAULT_LIMIT = 1 << 18, MIN_LIMIT = 1024, PRINTED_NUMBER_BITS = 15, PID_BITS = 28 };
+enum { SLOTS_A_STEP = 4096 }; /* that get memory together: 32 KiB */
 enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSWEEP = 65535 };
 
 #define PROC_RESERVED ((Proc *)1)
@@ -28,6 +31,8 @@ enum { DEFAULT_HEAP_WORDS = 233, DEFAULT_BIN_VHEAP_WORDS = 46422, DEFAULT_FULLSW
 static struct ProcTable {
     Proc **slot;   /* atomic; NULL free, PROC_RESERVED taken by a process that is not complete yet */
     size_t limit;  /* a power of two */
+    size_t ready;  /* atomic: slots below this one have memory; it grows under `lock` */
+    SpinLock lock;
     uint64_t next; /* atomic: running number of the next process */
     size_t count;  /* atomic */
     ProcDefaults defaults;
@@ -39,7 +44,10 @@ void proc_table_init(size_t limit)
     while (size < (limit ? limit : DEFAULT_LIMIT)) {
         size *= 2;
     }
-    table.slot = vm_calloc(size * sizeof(Proc *));
+    table.slot = plat_reserve(size * sizeof(Proc *));
+    if (!table.slot) {
+        vm_panic("no address space for a table of %zu processes", size);
+    }
     table.limit = size;
     table.defaults = (ProcDefaults){
         .min_heap_words = DEFAULT_HEAP_WORDS,
@@ -69,8 +77,31 @@ static uint64_t pid_running_number(Term pid)
     return (uint64_t)pid_serial(pid) << PRINTED_NUMBER_BITS | pid_number(pid);
 }
 
+static bool slot_is_ready(size_t slot)
+{
+    return slot < __atomic_load_n(&table.ready, __ATOMIC_ACQUIRE);
+}
+
+/* Gives memory to the slots up to this one. False when there is none left. */
+static bool slot_make_ready(size_t slot)
+{
+    spin_lock(&table.lock);
+    while (!slot_is_ready(slot)) {
+        size_t step = table.limit < SLOTS_A_STEP ? table.limit : SLOTS_A_STEP;
+        if (!plat_commit(table.slot + table.ready, step * sizeof(Proc *))) {
+            break;
+        }
+        __atomic_store_n(&table.ready, table.ready + step, __ATOMIC_RELEASE);
+    }
+    spin_unlock(&table.lock);
+    return slot_is_ready(slot);
+}
+
 static Proc *proc_at(size_t slot)
 {
+    if (!slot_is_ready(slot)) {
+        return NULL;
+    }
     Proc *p = __atomic_load_n(&table.slot[slot], __ATOMIC_ACQUIRE);
     return p == PROC_RESERVED ? NULL : p;
 }
@@ -91,7 +122,7 @@ Proc *proc_lookup(Term pid)
 
 void proc_each(void (*fn)(Proc *p, void *arg), void *arg)
 {
-    for (size_t i = 0; i < table.limit; i++) {
+    for (size_t i = 0; slot_is_ready(i); i++) {
         Proc *p = proc_at(i);
         if (p && proc_is_alive(p)) {
             fn(p, arg);
@@ -99,10 +130,15 @@ void proc_each(void (*fn)(Proc *p, void *arg), void *arg)
     }
 }
 
+static bool slot_is_taken(size_t slot)
+{
+    return slot_is_ready(slot) && __atomic_load_n(&table.slot[slot], __ATOMIC_RELAXED);
+}
+
 uint64_t proc_table_next(void)
 {
     uint64_t n = __atomic_load_n(&table.next, __ATOMIC_RELAXED);
-    for (size_t i = 0; i < table.limit && __atomic_load_n(&table.slot[n & (table.limit - 1)], __ATOMIC_RELAXED); i++) {
+    for (size_t i = 0; i < table.limit && slot_is_taken(n & (table.limit - 1)); i++) {
         n++;
     }
     return n;
@@ -114,7 +150,7 @@ uint64_t proc_table_set_next(uint64_t n)
     return proc_table_next();
 }
 
-/* Gives p an id and reserves its slot. False when the table is full. */
+/* Gives p an id and reserves its slot. False when the table is full or cannot grow. */
 static bool proc_table_reserve(Proc *p)
 {
     if (__atomic_fetch_add(&table.count, 1, __ATOMIC_RELAXED) >= table.limit) {
@@ -124,8 +160,13 @@ static bool proc_table_reserve(Proc *p)
     /* No more reservations than slots: one is free, or will be in a moment. */
     for (;;) {
         uint64_t n = __atomic_fetch_add(&table.next, 1, __ATOMIC_RELAXED) & ((UINT64_C(1) << PID_BITS) - 1);
+        size_t slot = n & (table.limit - 1);
         Proc *none = NULL;
-        if (__atomic_compare_exchange_n(&table.slot[n & (table.limit - 1)], &none, PROC_RESERVED, false,
+        if (!slot_is_ready(slot) && !slot_make_ready(slot)) {
+            __atomic_fetch_sub(&table.count, 1, __ATOMIC_RELAXED);
+            return false;
+        }
+        if (__atomic_compare_exchange_n(&table.slot[slot], &none, PROC_RESERVED, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
             p->id = make_pid((uint32_t)n & ((1u << PRINTED_NUMBER_BITS) - 1), (uint32_t)(n >> PRINTED_NUMBER_BITS));
             return true;
