@@ -58,13 +58,22 @@ items(Items, Run, Config) ->
     lists:foreach(fun(Item) -> item(Item, Run, Config) end, Items).
 
 item({group, Name}, Run, Config) -> named_group(Name, Run, Config);
+item({group, Module, Name}, Run, Config) when is_atom(Name), Name =/= default ->
+    named_group(Name, of_module(Module, Run), Config);
 item({group, Name, _}, Run, Config) -> named_group(Name, Run, Config);
 item({group, Name, _, _}, Run, Config) -> named_group(Name, Run, Config);
 item({testcase, Name, _}, Run, Config) -> test_case(Name, Run, Config);
 item({Name, Properties, Items}, Run, Config) when is_list(Items) -> group(Name, Properties, Items, Run, Config);
 item({Name, Items}, Run, Config) when is_list(Items) -> group(Name, [], Items, Run, Config);
-item({_Module, Name}, Run, Config) -> test_case(Name, Run, Config);
+item({Module, all}, Run, Config) -> items(Module:all(), of_module(Module, Run), Config);
+item({Module, Name}, Run, Config) -> test_case(Name, of_module(Module, Run), Config);
 item(Name, Run, Config) when is_atom(Name) -> test_case(Name, Run, Config).
+
+%% Suites may be made of other modules' cases.
+of_module(Module, #run{module = Module} = Run) -> Run;
+of_module(Module, Run) ->
+    {module, Module} = code:ensure_loaded(Module),
+    Run#run{module = Module, groups = optional(Module, groups, [], [])}.
 
 named_group(Name, #run{groups = Groups} = Run, Config) ->
     case lists:keyfind(Name, 1, Groups) of

@@ -111,11 +111,12 @@ static bool name_of_binary(Proc *p, Term *a, uint8_t name[ATOM_MAX_BYTES], size_
     bool latin1 = a[1] == A_latin1;
     bool too_long = size > (latin1 ? ATOM_MAX_CHARS : ATOM_MAX_BYTES);
     if (!too_long && !latin1) {
-        if (utf8_valid_prefix(s, size, &chars) != size) {
+        bool valid = utf8_valid_prefix(s, size, &chars) == size;
+        too_long = chars + !valid > ATOM_MAX_CHARS; /* and then what follows is not looked at */
+        if (!valid && !too_long) {
             p_badarg(p);
             return false;
         }
-        too_long = chars > ATOM_MAX_CHARS;
     }
     if (too_long) {
         existing ? p_badarg(p) : p_system_limit(p);

@@ -250,7 +250,8 @@ static Term request_or_response(Build *b, Span line, Span t)
 static uint8_t upper(uint8_t c) { return c >= 'a' && c <= 'z' ? (uint8_t)(c - 32) : c; }
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
 
-/* The field name as an atom with its number, or as text with a capital after each hyphen. */
+/* The field name as an atom with its number, or as text with a capital at its start and after each hyphen, but for a
+ * hyphen in place of a capital. */
 static Term make_field(Build *b, Span t, int *number)
 {
     uint8_t name[NORMALISED_FIELD_MAX];
@@ -261,7 +262,7 @@ static Term make_field(Build *b, Span t, int *number)
     }
     for (size_t i = 0; i < t.n; i++) {
         name[i] = start ? upper(t.s[i]) : lower(t.s[i]);
-        start = t.s[i] == '-';
+        start = !start && t.s[i] == '-';
     }
     for (size_t i = 0; i < sizeof known_fields / sizeof known_fields[0]; i++) {
         if (strlen(known_fields[i]) == t.n && memcmp(known_fields[i], name, t.n) == 0) {

@@ -76,10 +76,10 @@ static int64_t tpkt(const uint8_t *s, size_t n, const PacketOptions *o)
     return s[0] != 3 || be(s + 2, 2) < 4 ? PACKET_INVALID : sized(4, be(s + 2, 2) - 4, o);
 }
 
-/* An SSL 2.0 client hello: two bytes of length with the top bit set, then message type 1 and version 3.x. */
+/* An SSL 2.0 client hello: two bytes of length with the top bit set, then message type 1 and the version. */
 static bool is_ssl2_hello(const uint8_t *s)
 {
-    return s[0] & 0x80 && s[2] == 1 && s[3] == 3;
+    return s[0] & 0x80 && s[2] == 1;
 }
 
 static int64_t ssl_tls(const uint8_t *s, size_t n, const PacketOptions *o)
@@ -88,7 +88,8 @@ static int64_t ssl_tls(const uint8_t *s, size_t n, const PacketOptions *o)
         return PACKET_MORE;
     }
     if (is_ssl2_hello(s)) {
-        return sized(2, be(s, 2) & 0x7fff, o);
+        uint64_t body = be(s, 2) & 0x7fff;
+        return body < 3 ? PACKET_INVALID : sized(2, body, o);
     }
     return sized(5, be(s + 3, 2), o);
 }

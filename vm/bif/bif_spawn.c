@@ -115,7 +115,11 @@ static bool parse_pair(SpawnRequest *r, Term key, Term value)
         o->off_heap_messages = value == A_off_heap;
         return value == A_off_heap || value == A_on_heap;
     case A_min_heap_size:
-        return parse_count(value, &o->min_heap_words);
+        if (!parse_count(value, &n)) {
+            return false;
+        }
+        o->min_heap_words = n > o->min_heap_words ? n : o->min_heap_words;
+        return true;
     case A_min_bin_vheap_size:
         return parse_count(value, &o->min_bin_vheap_words);
     case A_max_heap_size:

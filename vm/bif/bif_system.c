@@ -238,9 +238,9 @@ static Term info_garbage_collection(Proc *p)
 
 static Term info_heap_sizes(Proc *p)
 {
-    Term sizes[128];
+    Term sizes[160];
     size_t n = 0, words = 0;
-    while (n < 128 && words < (size_t)1 << 50) {
+    while (n < 160 && words < (size_t)1 << 49) {
         words = heap_next_size(words + 1);
         sizes[n++] = number(p, words);
     }

@@ -6,7 +6,7 @@
 #include "vm/proc/proc.h"
 #include "vm/vm.h"
 
-enum { MIN_HEAP_WORDS = 233, FIBONACCI_STEPS = 23, FRAG_MIN_WORDS = 64 };
+enum { MIN_HEAP_WORDS = 233, FIBONACCI_STEPS = 21, FRAG_MIN_WORDS = 64 };
 
 /* OTP's sizes: 12, 38, then each the sum of the two before and one more; from about a million words on, a fifth more
  * each. */

@@ -110,17 +110,17 @@ static void keep(Loader *ld, const Operand *o)
     VEC_PUSH(&ld->kept_operands, *o);
 }
 
-/* A value that may not be negative or large. */
+/* A value that may not be negative. What does not fit is like the largest that does: no size is ever equal to it. */
 static bool decode_unsigned(Loader *ld, Cursor *c, uint8_t first, uint64_t *value)
 {
     RawValue v;
     if (!decode_raw(ld, c, first, &v)) {
         return false;
     }
-    if (v.bytes || v.number < 0) {
+    if (v.bytes ? v.bytes[0] & 0x80 : v.number < 0) {
         return load_fail(ld, "bad operand");
     }
-    *value = (uint64_t)v.number;
+    *value = v.bytes ? INT64_MAX : (uint64_t)v.number;
     return true;
 }
 

@@ -271,7 +271,8 @@ static bool emit_segment(Loader *ld, const Operand *o)
     if (!segment_flags(ld, o[FLAGS].value, &flags)) {
         return false;
     }
-    emit_word(ld, (Word)type);
+    bool numbered = o[SEGMENT].tag == OPERAND_NUMBER && o[SEGMENT].value <= UINT32_MAX;
+    emit_word(ld, (Word)type | (numbered ? o[SEGMENT].value << 8 : 0));
     emit_word(ld, o[UNIT].value);
     emit_word(ld, flags);
     if (type != BSC_STRING) {

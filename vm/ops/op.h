@@ -106,7 +106,7 @@ enum BsSegment {
     BSC_STRING, /* value: pointer to the bytes; size: their number as a small */
 };
 typedef struct BsSegmentWords {
-    Word type;  /* enum BsSegment */
+    Word type;  /* enum BsSegment; above the low byte its number in the source, where the compiler gives one */
     Word unit;
     Word flags; /* BS_ bits */
     Word value; /* source */

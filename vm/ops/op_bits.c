@@ -9,6 +9,7 @@
  * instruction's locals, so that the instructions stay jumps.
  */
 #include "vm/ops/op.h"
+#include "vm/term/big.h"
 #include "vm/term/binary.h"
 #include "vm/term/bits.h"
 #include "vm/term/number.h"
@@ -227,10 +228,15 @@ OP(bs_skip_bits2)
 
 /* --- integers, floats, binaries ------------------------------------------------------------------ */
 
+/* NONVALUE: larger than integers may be; then nothing is read. */
 NOINLINE Term wide_integer(Proc *p, MatchCtx *m, size_t n, Word flags)
 {
     Term *hp = heap_alloc(p, bits_integer_words(n)), *start = hp;
     Term t = bits_get_integer(&hp, m->base, m->offset, n, flags & BS_LITTLE, flags & BS_SIGNED);
+    if (n > BIG_MAX_BITS && is_big(t) && big_limbs(t) > BIG_MAX_LIMBS) {
+        heap_trim(p, start);
+        return NONVALUE;
+    }
     if (hp <= start + bits_integer_words(n)) {
         heap_trim(p, hp);
     }
@@ -274,6 +280,9 @@ OP(bs_get_integer2)
     OP_SAVE();
     Term t = wide_integer(p, m, n, ARG(6));
     OP_LOAD();
+    if (__builtin_expect(t == NONVALUE, 0)) {
+        FAIL(1);
+    }
     DST(7) = t;
     NEXT(8);
 }
@@ -307,6 +316,9 @@ OP_SLOW(bs_get_integer_xi_slow)
     OP_SAVE();
     Term t = wide_integer(p, context_of(REG_X(2)), n, ARG(6));
     OP_LOAD();
+    if (__builtin_expect(t == NONVALUE, 0)) {
+        FAIL(1);
+    }
     REG_X(7) = t;
     NEXT(8);
 }

@@ -22,6 +22,7 @@
 #define NOINLINE static __attribute__((noinline))
 enum { WRITABLE_MIN_BYTES = 256, WRITABLE_HINT_DEFAULT = 1024, WRITABLE_HINT_MAX = 1 << 26 };
 enum { APPEND_WORDS = REFC_BIN_WORDS + SUB_BIN_WORDS };
+enum { BITS_PER_REDUCTION = 1024 * 8 };
 #define MAX_BITS ((size_t)1 << 40) /* 128 GiB: larger binaries are system_limit */
 
 /* Why construction failed: what error_info's cause says, {Segment, Type, Error, Value}. */
@@ -263,6 +264,7 @@ static Term append_to(Proc *p, Term t, size_t more, bool steal, Target *w)
         Bits from = bits_view(t);
         Term copy = new_writable(p, bits, bytes * 2 < WRITABLE_MIN_BYTES ? WRITABLE_MIN_BYTES : bytes * 2, &data);
         bits_copy(data, 0, from.base, from.bit_offset, old);
+        p_charge(p, (intptr_t)(old / (4 * BITS_PER_REDUCTION)));
         *w = (Target){data, old, bits};
         return copy;
     }
@@ -429,7 +431,8 @@ NOINLINE Term create_bin(Proc *p, const Word *ip, const Term *x, const Term *E)
             raise_failure(p, &f);
             return NONVALUE;
         }
-        result = append_to(p, from, bits, private, &w);
+        w = (Target){NULL, 0, 0};
+        result = bits ? append_to(p, from, bits, private, &w) : from;
         first = 1;
     } else {
         result = new_target(p, bits, &w, false);
@@ -440,6 +443,7 @@ NOINLINE Term create_bin(Proc *p, const Word *ip, const Term *x, const Term *E)
             return NONVALUE;
         }
     }
+    p_charge(p, (intptr_t)(bits / BITS_PER_REDUCTION));
     return result;
 }
 

@@ -10,6 +10,7 @@
 #include "vm/proc/proc.h"
 
 enum { BIG_MAX_LIMBS = (1 << 19) - 1 }; /* OTP's bound: 2^25 - 64 bits; more is system_limit */
+enum { BIG_MAX_BITS = BIG_MAX_LIMBS * 64 };
 
 typedef struct BigView {
     const MpnLimb *d;

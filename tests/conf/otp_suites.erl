@@ -1,0 +1,86 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% What OTP's own suites (make conformance) found to differ, one function a finding: what make test would not notice.
+-module(otp_suites).
+-export([main/0, id/1]).
+
+main() ->
+    large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes().
+
+p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
+id(X) -> X.
+
+%% A field larger than any integer does not match; one with zeros in front does.
+large_integers() ->
+    Limit = 1 bsl 25,
+    p(large, [{N - Limit, field(<<1:1, 0:(N - 1)>>, N), field(<<0:(N - 1), 1:1>>, N)}
+              || N <- [Limit - 65, Limit - 64, Limit - 63, Limit, Limit + 64, Limit + 128]]),
+    p(tail, [catch tail(B) || B <- [<<1>>, <<1, 0:100>>]]).
+
+field(Bin, N) ->
+    [case Bin of <<X:N>> -> kept(X); _ -> no end,
+     case Bin of <<X:N/little>> -> kept(X); _ -> no end,
+     case Bin of <<X:N/signed>> -> kept(X); _ -> no end].
+
+kept(X) -> put(kept, X), erase(kept) =:= X.
+
+tail(<<B:8, _:16#1_0000_0000_0000_0000>>) -> B;
+tail(<<B:8, _:16#8000_0000>>) -> B;
+tail(_) -> other.
+
+construction() ->
+    Bin = <<"123">>, Writable = <<(id(<<>>))/binary, 0, 1, 2, 3>>,
+    p(same, [erts_debug:same(B, append(B, <<>>)) || B <- [Bin, Writable]]),
+    p(segments, [cause(F) || F <- [fun() -> <<1:32, "xyz", Bin/binary, (id(a))/binary>> end,
+                                   fun() -> <<1:8, 2:8, (id(a)):8>> end,
+                                   fun() -> <<(id(a))/utf8, "xyz">> end,
+                                   fun() -> <<Bin/binary, 1:16, (id(1.0))/binary, "abc">> end]]),
+    Large = <<0:(2000 * 1024)/unit:8>>,
+    p(work, [costs(F, N) || {F, N} <- [{fun() -> <<0:8, Large/binary>> end, 2000},
+                                       {fun() -> <<0:8, Large/binary, Large/binary>> end, 4000},
+                                       {fun() -> <<Large/binary, Large/binary>> end, 2500}]]).
+
+append(A, B) -> <<A/binary, B/binary>>.
+
+cause(F) ->
+    try F() catch error:R:[{_, _, _, Info} | _] -> {R, proplists:get_value(error_info, Info)} end.
+
+costs(F, N) ->
+    erlang:yield(),
+    {reductions, Before} = process_info(self(), reductions),
+    _ = F(),
+    {reductions, After} = process_info(self(), reductions),
+    After - Before >= N.
+
+%% Too long or not UTF-8: what comes first says.
+atoms() ->
+    E = <<"\303\251">>,
+    p(atoms, [{byte_size(B), reason(fun() -> binary_to_atom(B, Encoding) end),
+               reason(fun() -> binary_to_existing_atom(B, Encoding) end)}
+              || B <- [<<194>>, <<0:512/unit:8, 255>>, <<0:2000, 255>>, <<255, 0:10000>>, binary:copy(E, 256),
+                       <<(binary:copy(E, 254))/binary, 195>>, <<(binary:copy(E, 255))/binary, 195>>,
+                       <<(binary:copy(E, 300))/binary, 195>>, binary:copy(<<255>>, 256)],
+                 Encoding <- [utf8, latin1]]).
+
+reason(F) -> try is_atom(F()) catch error:R -> R end.
+
+tls_packets() ->
+    p(ssl2, [erlang:decode_packet(ssl_tls, <<A, N, B, M, 7, 1, 2, 3, 4, 5, 6, 7, 8>>, [])
+             || A <- [127, 128, 129, 255], B <- [0, 1, 2], N <- [0, 2, 3, 4], M <- [0, 3, 4, 34, 255]]),
+    p(short, [erlang:decode_packet(ssl_tls, B, []) || B <- [<<128, 3, 1>>, <<128, 3, 1, 2, 3>>, <<128, 1, 1, 2, 3>>]]).
+
+field_names() ->
+    p(names, [{erlang:decode_packet(httph, list_to_binary(H ++ ": x\r\ny"), []),
+               erlang:decode_packet(httph_bin, list_to_binary(H ++ ":x \r\ny"), [])}
+              || H <- ["Content---Type", "content-tyPE", "-a-b", "a--b", "--", "-", "A-", "content--type", "AAAA-9b-Zz",
+                       "--a", "a---b----c"]]).
+
+heap_sizes() ->
+    Sizes = erlang:system_info(heap_sizes),
+    p(largest, lists:last(Sizes) * 8 > 1 bsl 52),
+    p(sizes, lists:sublist(lists:dropwhile(fun(S) -> S < 233 end, Sizes), 60)),
+    p(smallest, [element(2, lists:keyfind(min_heap_size, 1, heap(N))) || N <- [0, 1, 233, 300, 5000, 900000]]).
+
+heap(N) ->
+    Self = self(),
+    Pid = spawn_opt(fun() -> Self ! {self(), process_info(self(), garbage_collection)} end, [{min_heap_size, N}]),
+    receive {Pid, {_, Info}} -> Info end.
