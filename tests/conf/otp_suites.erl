@@ -4,7 +4,8 @@
 -export([main/0, id/1]).
 
 main() ->
-    large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes().
+    large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes(),
+    identifiers(), applied(), signals_first(), collected(), built_in().
 
 p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
 id(X) -> X.
@@ -42,7 +43,9 @@ construction() ->
 append(A, B) -> <<A/binary, B/binary>>.
 
 cause(F) ->
-    try F() catch error:R:[{_, _, _, Info} | _] -> {R, proplists:get_value(error_info, Info)} end.
+    try F()
+    catch error:R:Stack -> {R, proplists:get_value(error_info, element(4, hd(Stack)))}
+    end.
 
 costs(F, N) ->
     erlang:yield(),
@@ -84,3 +87,73 @@ heap(N) ->
     Self = self(),
     Pid = spawn_opt(fun() -> Self ! {self(), process_info(self(), garbage_collection)} end, [{min_heap_size, N}]),
     receive {Pid, {_, Info}} -> Info end.
+
+%% Bits that the old forms of pids, ports and references do not have.
+identifiers() ->
+    Node = <<100, 0, 3, "a@b">>,
+    Numbers = [0, 32768, 262143, 262144, 16#ffffffff],
+    p(identifiers, [{Tag, I, C, external(<<Tag, (id_of(Tag, Node, I, C))/binary>>)}
+                    || Tag <- [101, 102, 103, 114, 88, 89, 90], I <- Numbers, C <- [0, 1, 3, 4, 255]]).
+
+id_of(101, Node, I, C) -> <<Node/binary, I:32, C>>;
+id_of(102, Node, I, C) -> <<Node/binary, I:32, C>>;
+id_of(103, Node, I, C) -> <<Node/binary, I:32, 1:32, C>>;
+id_of(114, Node, I, C) -> <<1:16, Node/binary, C, I:32>>;
+id_of(88, Node, I, C) -> <<Node/binary, I:32, 1:32, C:32>>;
+id_of(89, Node, I, C) -> <<Node/binary, I:32, C:32>>;
+id_of(90, Node, I, C) -> <<1:16, Node/binary, C:32, I:32>>.
+
+external(Bin) -> reason(fun() -> binary_to_term(<<131, Bin/binary>>) end).
+
+%% The function that tail calls apply is in the trace of what apply raises, however often it is applied.
+applied() ->
+    p(applied, [begin
+                    {Pid, Monitor} = spawn_monitor(fun() -> apply_tail(N) end),
+                    receive {'DOWN', Monitor, _, Pid, {oops, Trace}} -> [{F, A} || {_, F, A, _} <- Trace] end
+                end || N <- [0, 1, 2, 5]]).
+
+apply_tail(N) ->
+    [M, F, A] = nested(N),
+    erlang:apply(id(M), id(F), id(A)).
+
+nested(0) -> [erlang, error, [oops, [x]]];
+nested(N) -> [erlang, apply, nested(N - 1)].
+
+%% group_leader/2 comes behind the exit signal, and is done when it returns.
+signals_first() ->
+    Wait = fun() -> receive stop -> ok end end,
+    p(dying, [begin
+                  Pid = spawn(Wait),
+                  exit(Pid, bang),
+                  reason(fun() -> group_leader(group_leader(), Pid) end)
+              end || _ <- lists:seq(1, 20)]),
+    Pid = spawn(Wait),
+    Leader = spawn(Wait),
+    p(led, {group_leader(Leader, Pid), process_info(Pid, group_leader) =:= {group_leader, Leader}}),
+    [exit(P, kill) || P <- [Pid, Leader]].
+
+%% Collections that others ask for: of the kind asked for, and messages count against the largest heap.
+collected() ->
+    Wait = fun() -> receive stop -> ok after 10000 -> ok end end,
+    Pid = spawn(Wait),
+    garbage_collect(Pid),
+    erlang:trace(Pid, true, [garbage_collection]),
+    p(kinds, [begin
+                  garbage_collect(Pid, [{type, Type}]),
+                  [receive {trace, Pid, Tag, _} -> Tag after 5000 -> none end || _ <- [1, 2]]
+              end || Type <- [minor, major]]),
+    exit(Pid, kill),
+    p(killed, [begin
+                   Full = spawn_opt(Wait, [{max_heap_size, #{size => 1024, kill => true, error_logger => false}},
+                                           {message_queue_data, Queue}]),
+                   [Full ! lists:duplicate(I, I) || I <- lists:seq(1, 100)],
+                   Monitor = monitor(process, Full),
+                   process_info(Full, messages),
+                   garbage_collect(Full),
+                   receive {'DOWN', Monitor, process, Full, Why} -> Why after 300 -> alive end
+               end || Queue <- [on_heap, off_heap]]).
+
+built_in() ->
+    p(built_in, [MFA || {M, F, A} = MFA <- erlang:system_info(snifs), not erlang:is_builtin(M, F, A)]),
+    p(no_bifs, [erlang:is_builtin(M, F, A) || {M, F, A} <- [{zlib, open_nif, 0}, {prim_buffer, new, 0}, {lists, map, 2}]]),
+    p(atomics, [lists:keymember(What, 1, erlang:system_info(ethread_info)) || What <- ["64-bit native atomics"]]).

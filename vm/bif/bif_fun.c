@@ -182,14 +182,20 @@ bool apply_only_raises(Term m, Term f, unsigned n)
 
 NATIVE(native_apply_3)
 {
-    Term m = a[0], f = a[1];
-    if (!is_atom(m) || !is_atom(f)) {
-        return p_badarg(p);
-    }
-    int n = spread(p, a, a[2]);
-    if (n < 0) {
-        return NONVALUE;
-    }
+    Term m, f;
+    int n;
+    do { /* applying apply/3 is one step, as it is for the instructions */
+        m = a[0];
+        f = a[1];
+        if (!is_atom(m) || !is_atom(f)) {
+            return p_badarg(p);
+        }
+        n = spread(p, a, a[2]);
+        if (n < 0) {
+            return NONVALUE;
+        }
+        p_charge(p, 1);
+    } while (m == A_erlang && f == A_apply && n == 3);
     NativeFn raiser = applied_raiser(m, f, n);
     Export *e = export_put(m, f, (unsigned)n);
     if (raiser && !e->calls_traced) {
@@ -243,8 +249,8 @@ NATIVE(native_function_exported_3)
     return make_boolean((e && export_is_loaded(e)) || native_find(a[0], a[1], arity));
 }
 
-/* Natives that OTP has in libraries rather than in the machine. Those of prim_file that convert names are BIFs. */
-static bool is_library_native(Term m, Term f)
+/* Those of prim_file that convert names are BIFs. */
+bool native_is_library(Term m, Term f)
 {
     if (m == A_prim_file) {
         return f != A_internal_name2native && f != A_internal_native2name && f != A_internal_normalize_utf8 &&
@@ -259,6 +265,6 @@ NATIVE(native_is_builtin_3)
     if (!is_atom(a[0]) || !is_atom(a[1]) || !is_small(a[2])) {
         return p_badarg(p);
     }
-    return make_boolean(is_arity(a[2]) && !is_library_native(a[0], a[1]) &&
+    return make_boolean(is_arity(a[2]) && !native_is_library(a[0], a[1]) &&
                         native_find(a[0], a[1], (unsigned)small_value(a[2])));
 }

@@ -106,17 +106,24 @@ NATIVE(native_group_leader_0)
     return p->group_leader;
 }
 
+/* Done when this returns, whatever the target's priority; behind earlier signals, which may end the target. */
 static Term group_leader_set(Proc *p, Term leader, Term pid)
 {
-    Proc *target = is_local_pid(pid) ? proc_lookup(pid) : NULL;
-    if (!is_pid(leader) || !target) {
+    if (!is_pid(leader) || !is_local_pid(pid)) {
         return A_badarg;
     }
-    if (target == p) {
+    if (pid == p->id) {
         p->group_leader = leader;
         return A_true;
     }
-    return signal_push(target, signal_new_term(SIG_GROUP_LEADER, p->id, 0, leader, 0)) ? A_true : A_badarg;
+    ProcessHold hold;
+    Proc *target = process_hold(p, pid, &hold);
+    bool done = target && signal_push(target, signal_new_term(SIG_GROUP_LEADER, p->id, 0, leader, 0));
+    if (done) {
+        signal_handle_all(target);
+    }
+    process_release(&hold);
+    return done ? A_true : A_badarg;
 }
 
 NATIVE(native_erts_internal_group_leader_2)
@@ -321,10 +328,14 @@ NATIVE(native_resume_process)
 }
 
 /* --- system tasks: work that a process does on itself, asked for by another --------------------------------------- */
-static void collect_all(Proc *p)
+static void collect(Proc *p, bool minor)
 {
     Term *saved = p->saved_x_more ? p->saved_x_more : p->saved_x;
-    heap_collect_full_gc(p, 0, saved, p->arity);
+    p->flags |= minor ? 0 : PF_FULL_SWEEP;
+    if (!heap_collect_gc(p, 0, saved, p->arity)) {
+        p->fault_class = FAULT_NONE; /* it does not run: a signal ends it */
+        signal_push(p, signal_new_term(SIG_EXIT, p->id, 0, A_kill, 0));
+    }
 }
 
 static Term task_perform(Proc *p, Term kind, Term argument, bool dead)
@@ -332,7 +343,7 @@ static Term task_perform(Proc *p, Term kind, Term argument, bool dead)
     switch (kind) {
     case A_garbage_collect:
         if (!dead) {
-            collect_all(p);
+            collect(p, argument == A_minor);
         }
         return make_boolean(!dead);
     case A_check_process_code:

@@ -290,7 +290,7 @@ static Term info_snifs(Proc *p)
     const NativeRow *row;
     for (size_t i = 0; (row = native_at(i)) != NULL; i++) {
         Term m = atom_put_cstr(row->module), f = atom_put_cstr(row->function);
-        if (*row->module != '$' && module_shows(module_find(m), f, row->arity)) {
+        if (*row->module != '$' && !native_is_library(m, f) && module_shows(module_find(m), f, row->arity)) {
             list = heap_cons_on(p, heap_tuple3(p, m, f, make_small(row->arity)), list);
         }
     }
@@ -302,6 +302,18 @@ static Term info_allocator(Proc *p)
 {
     Term t[] = {A_undefined, NIL, system_info_allocators(p), NIL};
     return heap_tuple(p, 4, t);
+}
+
+/* [{What, By, Operations}]: the compiler's atomics, of which no operation has a name. */
+static Term info_ethread_info(Proc *p)
+{
+    static const char *const names[] = {"32-bit native atomics", "64-bit native atomics"};
+    Term list = NIL;
+    for (size_t i = sizeof names / sizeof names[0]; i-- > 0;) {
+        Term name = heap_string(p, (const uint8_t *)names[i], strlen(names[i]));
+        list = heap_cons_on(p, heap_tuple3(p, name, heap_string(p, (const uint8_t *)"compiler", 8), NIL), list);
+    }
+    return list;
 }
 
 static Term info_sequential_tracer(Proc *p) { return heap_tuple2(p, A_sequential_tracer, seq_tracer()); }
@@ -341,6 +353,7 @@ const SystemInfoRow system_info_rows[] = {
     {A_emu_flavor, info_emu},
     {A_emu_type, info_opt},
     {A_endian, info_little},
+    {A_ethread_info, info_ethread_info},
     {A_ets_count, info_ets_count},
     {A_ets_always_compress, info_ets_always_compress},
     {A_ets_limit, info_ets_limit},

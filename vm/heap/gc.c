@@ -399,9 +399,13 @@ void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live)
     gc_collect(p, true, need, x, live);
 }
 
-static size_t gc_total_words(const Proc *p)
+size_t heap_total_words(const Proc *p)
 {
-    return (size_t)(p->stack_end - p->heap) + (size_t)(p->old_end - p->old_heap) + p->frag_words;
+    size_t words = (size_t)(p->stack_end - p->heap) + (size_t)(p->old_end - p->old_heap) + p->frag_words;
+    for (const Message *m = p->flags & PF_OFF_HEAP_MSGS ? NULL : p->msg_first; m; m = m->next) {
+        words += m->frag ? m->frag->used : 0;
+    }
+    return words;
 }
 
 bool heap_collect_gc(Proc *p, size_t need, Term *x, unsigned live)
@@ -418,7 +422,7 @@ bool heap_collect_gc(Proc *p, size_t need, Term *x, unsigned live)
 #ifdef LOOM_GC_STRESS
     heap_check(p, x, live);
 #endif
-    if (p->max_heap_words && gc_total_words(p) > p->max_heap_words) {
+    if (p->max_heap_words && heap_total_words(p) > p->max_heap_words) {
         return proc_max_heap_exceeded(p);
     }
     return true;

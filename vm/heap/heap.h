@@ -154,6 +154,8 @@ static inline bool is_literal_ptr(const void *ptr)
 /* Makes room for `need` words between heap top and stack. Roots: live x registers, stack, dictionary, and
  * all that Proc lists. Minor when it suffices, else full. Returns false when max_heap_size killed it. */
 bool heap_collect_gc(Proc *p, size_t need, Term *x, unsigned live);
+/* Words that count against max_heap_size: blocks, fragments, and messages unless they are kept off the heap. */
+size_t heap_total_words(const Proc *p);
 void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live);
 /* Gives the process its first block. `min_words` from the spawn options (0 = default 233). */
 void heap_init(Proc *p, size_t min_words);

@@ -216,7 +216,7 @@ static bool kind_matches(const Loader *ld, char kind, const Operand *o, const Sp
         return is_bif_named(ld, o, spec->import);
     case '_':
         return true;
-    default: /* u v n T e b S L */
+    default: /* u v n T z e b S L */
         return o->tag == OPERAND_NUMBER;
     }
 }
@@ -288,6 +288,8 @@ static bool emit_operand(Loader *ld, char kind, const Operand *o, unsigned gener
     case 'u':
     case 'A':
         return emit_number(ld, o, MAX_NUMBER);
+    case 'z':
+        return emit_number(ld, o, UINT64_MAX);
     case 'v':
         return emit_number(ld, o, MAX_LIVE);
     case 'n':

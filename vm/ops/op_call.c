@@ -7,6 +7,7 @@
  * function in a module is call_native. A native returns a value, or NONVALUE and what it wants in p->fault_class:
  * an exception, to call something in its place (FAULT_TRAP), or to be called again later (FAULT_WAIT).
  */
+#include "vm/bif/native.h"
 #include "vm/interp/interp.h"
 #include "vm/load/code.h"
 #include "vm/ops/call.h"
@@ -379,10 +380,27 @@ OP(apply)
     E[0] = (Term)(uintptr_t)(ip + 2);
     ENTER(to);
 }
+/* Whether what erlang:f/n does with the arguments in x can only raise: also erlang:apply/3 of such a function. */
+NOINLINE bool applied_raises(const Term *x, Term f, unsigned n)
+{
+    Term m = A_erlang, args = NIL;
+    if (f == A_apply && n == 3) {
+        m = x[0];
+        f = x[1];
+        args = x[2];
+        while (m == A_erlang && f == A_apply && list_length(args) == 3) {
+            m = cons_head(args);
+            f = cons_head(cons_tail(args));
+            args = cons_head(cons_tail(cons_tail(args)));
+        }
+        n = is_atom(f) ? (unsigned)list_length(args) : 0;
+    }
+    return m == A_erlang && apply_only_raises(m, f, n);
+}
 OP(apply_last)
 {
     APPLY_TARGET();
-    if (UNLIKELY(x[ARG(1)] == A_erlang) && apply_only_raises(A_erlang, x[ARG(1) + 1], (unsigned)ARG(1))) {
+    if (UNLIKELY(x[ARG(1)] == A_erlang) && applied_raises(x, x[ARG(1) + 1], (unsigned)ARG(1))) {
         E[0] = (Term)(uintptr_t)(ip + 3);
     } else {
         E += ARG(2) + 1;

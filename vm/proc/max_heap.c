@@ -6,7 +6,7 @@
 bool proc_max_heap_exceeded(Proc *p)
 {
     bool kill = p->max_heap_flags & MAX_HEAP_KILL, log = p->max_heap_flags & MAX_HEAP_LOG;
-    size_t total = (size_t)(p->stack_end - p->heap) + (size_t)(p->old_end - p->old_heap) + p->frag_words;
+    size_t total = heap_total_words(p);
     if (log) {
         Term args[] = {p->id,
                        make_small((int64_t)p->max_heap_words),

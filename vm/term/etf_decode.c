@@ -103,6 +103,13 @@ static bool read_atom(Cursor *c, AtomText *a)
             tag == ETF_SMALL_ATOM_UTF8) && read_atom_body(c, tag, a);
 }
 
+/* Of one byte, two bits are used. */
+static bool read_creation(Cursor *c, unsigned bytes, NodeId *id)
+{
+    id->creation = take(c, bytes);
+    return bytes > 1 || id->creation <= 3;
+}
+
 static bool read_pid_body(Cursor *c, unsigned tag, NodeId *id)
 {
     unsigned creation = tag == ETF_NEW_PID ? 4 : 1;
@@ -111,8 +118,7 @@ static bool read_pid_body(Cursor *c, unsigned tag, NodeId *id)
     }
     id->number = take(c, 4);
     id->serial = take(c, 4);
-    id->creation = take(c, creation);
-    return true;
+    return read_creation(c, creation, id);
 }
 
 static bool read_port_body(Cursor *c, unsigned tag, NodeId *id)
@@ -122,8 +128,7 @@ static bool read_port_body(Cursor *c, unsigned tag, NodeId *id)
         return false;
     }
     id->number = take(c, number);
-    id->creation = take(c, creation);
-    return true;
+    return read_creation(c, creation, id);
 }
 
 static bool read_ref_body(Cursor *c, unsigned tag, NodeId *id)
@@ -141,14 +146,15 @@ static bool read_ref_body(Cursor *c, unsigned tag, NodeId *id)
     }
     if (tag == ETF_REFERENCE) {
         id->n[0] = (uint32_t)take(c, 4);
-        id->creation = take(c, 1);
-        return true;
+        return read_creation(c, 1, id) && id->n[0] < 1 << 18;
     }
-    id->creation = take(c, creation);
+    if (!read_creation(c, creation, id)) {
+        return false;
+    }
     for (size_t i = 0; i < id->count; i++) {
         id->n[i] = (uint32_t)take(c, 4);
     }
-    return true;
+    return tag == ETF_NEWER_REFERENCE || id->n[0] < 1 << 18; /* as many bits the old forms have */
 }
 
 static bool read_small(Cursor *c, int64_t *v)
