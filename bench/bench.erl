@@ -4,7 +4,7 @@
 %%
 %%   Program TAB microseconds TAB hash of the result        bench/run compares the hashes of the two machines
 -module(bench).
--export([main/0, idle/0]).
+-export([main/0, idle/0, alive/0, pair/0]).
 
 -type program() :: {Name :: atom(), Size :: integer()}.
 -callback programs() -> [program()].
@@ -68,3 +68,31 @@ resident() ->
     {ok, Text} = file:read_file("/proc/self/statm"),
     [_, Pages | _] = binary:split(Text, <<" ">>, [global]),
     binary_to_integer(Pages) * 4096.
+
+%% Resident memory, in MiB, that a million waiting processes take. For erl -s bench alive, with +P.
+-spec alive() -> no_return().
+alive() ->
+    Before = resident(),
+    Count = 1000000,
+    Pids = [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, Count)],
+    io:format("mib\t~b~n", [(resident() - Before) div 1048576]),
+    Count = length(Pids),
+    halt().
+
+%% How many times the work of one process two do in the same time, times 100: the best of several rounds, as anything
+%% else that runs takes from two cores more than from one.
+-spec pair() -> no_return().
+pair() ->
+    One = lists:min([together(1) || _ <- lists:seq(1, 5)]),
+    Two = lists:min([together(2) || _ <- lists:seq(1, 5)]),
+    io:format("percent\t~b~n", [200 * One div Two]),
+    halt().
+
+together(N) ->
+    Start = erlang:monotonic_time(),
+    Busy = [spawn_monitor(fun() -> count_down(20000000) end) || _ <- lists:seq(1, N)],
+    [receive {'DOWN', Monitor, process, _, normal} -> ok end || {_, Monitor} <- Busy],
+    erlang:monotonic_time() - Start.
+
+count_down(0) -> ok;
+count_down(N) -> count_down(N - 1).
