@@ -84,22 +84,3 @@ NATIVE(native_os_getpid)
     return heap_string(p, (const uint8_t *)"1", 1);
 }
 
-NATIVE(native_load_nif)
-{
-    static const char why[] = "Loom does not load NIF libraries";
-    size_t n;
-    uint8_t *name = iolist_to_memory(a[0], &n);
-    if (name == NULL) {
-        return p_badarg(p);
-    }
-    bool built_in = false;
-    for (size_t i = 0; i < vm_config()->preloaded_count; i++) {
-        built_in |= strcmp((const char *)name, vm_config()->preloaded[i].name) == 0;
-    }
-    vm_free(name);
-    if (built_in) {
-        return A_ok;
-    }
-    Term reason = heap_tuple2(p, A_load_failed, heap_string(p, (const uint8_t *)why, sizeof why - 1));
-    return heap_tuple2(p, A_error, reason);
-}

@@ -401,33 +401,16 @@ static Term match_once(Proc *p, Term *a, Term options)
     return result;
 }
 
-/* A list that grows at its end. */
-typedef struct Tail {
-    Term first, *last;
-} Tail;
-static void tail_add(Proc *p, Tail *t, Term element)
-{
-    Term *cell = heap_alloc(p, 2);
-    cell[0] = element;
-    cell[1] = NIL;
-    if (t->last) {
-        *t->last = make_list(cell);
-    } else {
-        t->first = make_list(cell);
-    }
-    t->last = &cell[1];
-}
-
 static Term match_all(Proc *p, Term *a, Term options)
 {
     Search x;
-    Tail list = {NIL, NULL};
+    ListTail list = {NIL, NULL};
     size_t at, len;
     if (!search_init(&x, p, a, options, false)) {
         return p_badarg(p);
     }
     while (search_next(&x, &at, &len)) {
-        tail_add(p, &list, make_range(p, at, len));
+        heap_append(p, &list, make_range(p, at, len));
     }
     search_end(&x);
     return list.first;
@@ -437,7 +420,7 @@ static Term match_all(Proc *p, Term *a, Term options)
 static Term split(Proc *p, Term *a, Term options)
 {
     Search x;
-    Tail list = {NIL, NULL};
+    ListTail list = {NIL, NULL};
     size_t at, len, start = 0, waiting = 0;
     bool more = true;
     if (!search_init(&x, p, a, options, true)) {
@@ -454,9 +437,9 @@ static Term split(Proc *p, Term *a, Term options)
             waiting += !x.trim_all;
         } else {
             for (; waiting; waiting--) {
-                tail_add(p, &list, binary_sub(p, x.subject, 0, 0));
+                heap_append(p, &list, binary_sub(p, x.subject, 0, 0));
             }
-            tail_add(p, &list, binary_sub(p, x.subject, start * 8, (end - start) * 8));
+            heap_append(p, &list, binary_sub(p, x.subject, start * 8, (end - start) * 8));
         }
         start = next;
         if (!x.global) {

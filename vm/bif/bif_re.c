@@ -416,42 +416,30 @@ static bool capture_list_is_valid(const ReOptions *o)
     return true;
 }
 
-typedef struct Tail {
-    Term first, *last;
-} Tail;
-static void tail_add(Proc *p, Tail *t, Term element)
-{
-    Term *cell = heap_alloc(p, 2);
-    cell[0] = element;
-    cell[1] = NIL;
-    *(t->last ? t->last : &t->first) = make_list(cell);
-    t->last = &cell[1];
-}
-
 /* match, or {match, Captures} */
 static Term match_result(const Match *m, const ReProgram *r, const ReOptions *o)
 {
     ReNames names = names_of(r);
-    Tail list = {NIL, NULL};
+    ListTail list = {NIL, NULL};
     size_t group;
     switch (o->what) {
     case CAPTURE_NONE:
         return A_match;
     case CAPTURE_FIRST:
-        tail_add(m->p, &list, capture_value(m, 0));
+        heap_append(m->p, &list, capture_value(m, 0));
         break;
     case CAPTURE_ALL:
     case CAPTURE_ALL_BUT_FIRST:
         for (size_t i = o->what == CAPTURE_ALL ? 0 : 1; i < m->count; i++) {
-            tail_add(m->p, &list, capture_value(m, i));
+            heap_append(m->p, &list, capture_value(m, i));
         }
         break;
     case CAPTURE_ALL_NAMES:
         for (uint32_t i = 0; i < names.count; i++) {
             if (!names.unique) {
-                tail_add(m->p, &list, capture_value(m, name_group(&names, i)));
+                heap_append(m->p, &list, capture_value(m, name_group(&names, i)));
             } else if (!name_repeats(&names, i)) {
-                tail_add(m->p, &list, capture_value(m, named_group(m, &names, name_at(&names, i))));
+                heap_append(m->p, &list, capture_value(m, named_group(m, &names, name_at(&names, i))));
             }
         }
         break;
@@ -460,7 +448,7 @@ static Term match_result(const Match *m, const ReProgram *r, const ReOptions *o)
             if (!listed_group(m, &names, cons_head(l), &group)) {
                 return p_badarg(m->p);
             }
-            tail_add(m->p, &list, capture_value(m, group));
+            heap_append(m->p, &list, capture_value(m, group));
         }
         break;
     }

@@ -37,7 +37,8 @@ typedef struct NativeRow NativeRow;
 
 /* NULL when there is none. */
 const NativeRow *native_find(Term m, Term f, unsigned arity);
-/* Whether OTP has it in a library that the machine loads rather than in the machine: what is_builtin/3 does not count. */
+/* Whether OTP has it in a library that the machine loads rather than in the machine: what is_builtin/3 does not
+ * count. */
 bool native_is_library(Term m, Term f);
 /* False: the module has none. Cheap. */
 bool native_module(Term m);

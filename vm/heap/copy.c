@@ -18,13 +18,7 @@ typedef struct TermStack {
 static void stack_push(TermStack *s, Term t)
 {
     if (s->count == s->capacity) {
-        size_t bytes = s->capacity * 2 * sizeof(Term);
-        if (s->items == s->first) {
-            s->items = memcpy(vm_alloc(bytes), s->first, sizeof s->first);
-        } else {
-            s->items = vm_realloc(s->items, bytes);
-        }
-        s->capacity *= 2;
+        s->items = vm_stack_grow(s->items, s->first, &s->capacity, sizeof(Term));
     }
     s->items[s->count++] = t;
 }

@@ -194,3 +194,12 @@ Term heap_string(Proc *p, const uint8_t *bytes, size_t n)
     }
     return list;
 }
+
+void heap_append(Proc *p, ListTail *list, Term element)
+{
+    Term *cell = heap_alloc(p, 2);
+    cell[0] = element;
+    cell[1] = NIL;
+    *(list->last ? list->last : &list->first) = make_list(cell);
+    list->last = &cell[1];
+}

@@ -61,6 +61,9 @@ void *vm_alloc(size_t bytes) __attribute__((malloc, returns_nonnull));
 void *vm_calloc(size_t bytes) __attribute__((malloc, returns_nonnull)); /* zeroed */
 void *vm_realloc(void *mem, size_t bytes);
 void vm_free(void *mem);
+/* Doubles a stack that is full, and says where it is now. One that is still at `local`, where most stay, moves to
+ * memory of its own, for vm_free(). */
+void *vm_stack_grow(void *items, const void *local, size_t *capacity, size_t item_size);
 
 /* --- for natives ---------------------------------------------------------------------------- */
 /* Space for `words` words on p's heap or in a fragment; must be filled with terms before the next safe point. */
@@ -69,6 +72,12 @@ Term *heap_alloc(Proc *p, size_t words);
 void heap_trim(Proc *p, Term *used_end);
 /* Target for (hp, oh) builders on p's own heap. */
 OffHeap *heap_off_heap(Proc *p);
+
+/* A list that grows at its end; begins as {NIL, NULL}. */
+typedef struct ListTail {
+    Term first, *last;
+} ListTail;
+void heap_append(Proc *p, ListTail *list, Term element);
 
 static inline Term heap_cons(Term **hp, Term head, Term tail)
 {

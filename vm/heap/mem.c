@@ -36,3 +36,10 @@ void vm_free(void *mem)
 {
     plat_free(mem);
 }
+
+void *vm_stack_grow(void *items, const void *local, size_t *capacity, size_t item_size)
+{
+    size_t bytes = *capacity * item_size;
+    *capacity *= 2;
+    return items == local ? memcpy(vm_alloc(2 * bytes), local, bytes) : vm_realloc(items, 2 * bytes);
+}

@@ -9,36 +9,13 @@
 #include "vm/proc/port.h"
 #include "vm/proc/port_priv.h"
 #include "vm/term/binary.h"
-#include "vm/vm.h"
+#include "vm/term/unicode.h"
 #include "vm/trace/trace.h"
+#include "vm/vm.h"
 
 enum { DATA_MESSAGE_WORDS = 3 * TUPLE_WORDS(2) };
 
 /* --- names -------------------------------------------------------------------------------------------- */
-static size_t utf8_put(uint8_t *to, uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (uint8_t)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        to[0] = (uint8_t)(0xc0 | c >> 6);
-        to[1] = (uint8_t)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        to[0] = (uint8_t)(0xe0 | c >> 12);
-        to[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-        to[2] = (uint8_t)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    to[0] = (uint8_t)(0xf0 | c >> 18);
-    to[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-    to[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-    to[3] = (uint8_t)(0x80 | (c & 0x3f));
-    return 4;
-}
-
 uint8_t *port_name_text(Term t, size_t *n)
 {
     if (is_binary(t)) {
@@ -60,7 +37,7 @@ uint8_t *port_name_text(Term t, size_t *n)
     uint8_t *text = vm_alloc(length * 4 + 1);
     size_t used = 0;
     for (rest = t; is_cons(rest); rest = cons_tail(rest)) {
-        used += utf8_put(text + used, (uint32_t)small_value(cons_head(rest)));
+        used += utf8_encode((uint32_t)small_value(cons_head(rest)), text + used);
     }
     text[used] = 0;
     *n = used;

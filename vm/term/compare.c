@@ -226,13 +226,7 @@ typedef struct Walk {
 static Frame *walk_push(Walk *w, FrameKind kind, bool exact)
 {
     if (w->count == w->capacity) {
-        size_t bytes = w->capacity * 2 * sizeof(Frame);
-        if (w->frames == w->local) {
-            w->frames = memcpy(vm_alloc(bytes), w->local, sizeof w->local);
-        } else {
-            w->frames = vm_realloc(w->frames, bytes);
-        }
-        w->capacity *= 2;
+        w->frames = vm_stack_grow(w->frames, w->local, &w->capacity, sizeof(Frame));
     }
     Frame *f = &w->frames[w->count++];
     f->kind = kind;

@@ -32,13 +32,7 @@ static void push(Walk *w, Holds holds, const Term *a, const Term *b, size_t n, b
         return;
     }
     if (w->count == w->capacity) {
-        size_t bytes = w->capacity * 2 * sizeof(Frame);
-        if (w->frames == w->local) {
-            w->frames = memcpy(vm_alloc(bytes), w->local, sizeof w->local);
-        } else {
-            w->frames = vm_realloc(w->frames, bytes);
-        }
-        w->capacity *= 2;
+        w->frames = vm_stack_grow(w->frames, w->local, &w->capacity, sizeof(Frame));
     }
     w->frames[w->count++] = (Frame){a, b, n, holds, exact};
 }

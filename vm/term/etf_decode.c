@@ -507,13 +507,7 @@ static void push(Decoder *d, Frame f)
         return;
     }
     if (d->count == d->capacity) {
-        size_t bytes = d->capacity * 2 * sizeof(Frame);
-        if (d->frames == d->local) {
-            d->frames = memcpy(vm_alloc(bytes), d->local, sizeof d->local);
-        } else {
-            d->frames = vm_realloc(d->frames, bytes);
-        }
-        d->capacity *= 2;
+        d->frames = vm_stack_grow(d->frames, d->local, &d->capacity, sizeof(Frame));
     }
     d->frames[d->count++] = f;
 }

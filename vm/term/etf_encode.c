@@ -93,13 +93,7 @@ typedef struct Encoder {
 static Frame *push(Encoder *e, Todo todo)
 {
     if (e->count == e->capacity) {
-        size_t bytes = e->capacity * 2 * sizeof(Frame);
-        if (e->frames == e->local) {
-            e->frames = memcpy(vm_alloc(bytes), e->local, sizeof e->local);
-        } else {
-            e->frames = vm_realloc(e->frames, bytes);
-        }
-        e->capacity *= 2;
+        e->frames = vm_stack_grow(e->frames, e->local, &e->capacity, sizeof(Frame));
     }
     Frame *f = &e->frames[e->count++];
     f->todo = todo;

@@ -33,13 +33,7 @@ typedef struct Hasher {
 static void push(Hasher *s, Entry e)
 {
     if (s->count == s->capacity) {
-        size_t bytes = s->capacity * 2 * sizeof(Entry);
-        if (s->entries == s->local) {
-            s->entries = memcpy(vm_alloc(bytes), s->local, sizeof s->local);
-        } else {
-            s->entries = vm_realloc(s->entries, bytes);
-        }
-        s->capacity *= 2;
+        s->entries = vm_stack_grow(s->entries, s->local, &s->capacity, sizeof(Entry));
     }
     s->entries[s->count++] = e;
 }

@@ -157,13 +157,7 @@ typedef struct Hasher {
 static Entry *hasher_push(Hasher *s, Todo todo)
 {
     if (s->count == s->capacity) {
-        size_t bytes = s->capacity * 2 * sizeof(Entry);
-        if (s->entries == s->local) {
-            s->entries = memcpy(vm_alloc(bytes), s->local, sizeof s->local);
-        } else {
-            s->entries = vm_realloc(s->entries, bytes);
-        }
-        s->capacity *= 2;
+        s->entries = vm_stack_grow(s->entries, s->local, &s->capacity, sizeof(Entry));
     }
     Entry *e = &s->entries[s->count++];
     e->todo = todo;

@@ -65,13 +65,7 @@ typedef struct Printer {
 static Frame *push(Printer *p, Show show)
 {
     if (p->count == p->capacity) {
-        size_t bytes = p->capacity * 2 * sizeof(Frame);
-        if (p->frames == p->local) {
-            p->frames = memcpy(vm_alloc(bytes), p->local, sizeof p->local);
-        } else {
-            p->frames = vm_realloc(p->frames, bytes);
-        }
-        p->capacity *= 2;
+        p->frames = vm_stack_grow(p->frames, p->local, &p->capacity, sizeof(Frame));
     }
     Frame *f = &p->frames[p->count++];
     *f = (Frame){.show = show, .first = true};

@@ -33,13 +33,7 @@ static inline void term_stack_free(TermStack *s)
 }
 static inline void term_stack_grow(TermStack *s)
 {
-    size_t bytes = s->capacity * 2 * sizeof(TermRange);
-    if (s->items == s->local) {
-        s->items = (TermRange *)memcpy(vm_alloc(bytes), s->local, sizeof s->local);
-    } else {
-        s->items = (TermRange *)vm_realloc(s->items, bytes);
-    }
-    s->capacity *= 2;
+    s->items = (TermRange *)vm_stack_grow(s->items, s->local, &s->capacity, sizeof(TermRange));
 }
 static inline void term_stack_push(TermStack *s, Term t)
 {
