@@ -23,6 +23,7 @@
 #include "plat/linux/linux.h"
 #include "plat/linux/socket.h"
 #include "vm/net/inet.h"
+#include "vm/net/served.h"
 #include "vm/proc/port.h"
 #include "vm/proc/sched.h"
 
@@ -225,9 +226,17 @@ const PortDriver *const *plat_port_drivers(void)
     return drivers;
 }
 
+/* LOOM_SOCKETS=service: sockets as on the metal, for trying the network service (doc/netstack.md). */
 const SocketOps *plat_sockets(void)
 {
-    return &linux_sockets;
+    static const SocketOps *chosen;
+    const SocketOps *ops = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+    if (!ops) {
+        const char *wish = getenv("LOOM_SOCKETS");
+        ops = wish && strcmp(wish, "service") == 0 ? &served_sockets : &linux_sockets;
+        __atomic_store_n(&chosen, ops, __ATOMIC_RELAXED);
+    }
+    return ops;
 }
 
 void plat_info(PlatInfo *info)

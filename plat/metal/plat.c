@@ -13,6 +13,7 @@
 #include "kernel/time/clock.h"
 #include "plat/metal/metal.h"
 #include "plat/metal/ports.h"
+#include "vm/net/served.h"
 
 static struct Random {
     uint64_t state; /* mixed into what the processor gives, and the only source where it gives nothing */
@@ -85,7 +86,7 @@ _Noreturn void plat_panic(void) { panic_here(); }
 
 const NativeRow *plat_natives(void) { return metal_natives; }
 const struct PortDriver *const *plat_port_drivers(void) { return ports_drivers(); }
-const struct SocketOps *plat_sockets(void) { return NULL; }
+const struct SocketOps *plat_sockets(void) { return &served_sockets; }
 
 void plat_info(PlatInfo *info)
 {

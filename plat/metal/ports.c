@@ -8,6 +8,7 @@
 #include "kernel/log.h"
 #include "plat/metal/metal.h"
 #include "plat/metal/ports.h"
+#include "vm/net/inet.h"
 #include "vm/proc/port.h"
 #include "vm/term/binary.h"
 #include "vm/term/number.h"
@@ -46,9 +47,9 @@ typedef struct ServedPort {
 
 static struct Ports {
     PortServer servers[MAX_SERVERS];
-    const PortDriver *drivers[MAX_SERVERS + 1]; /* ends with NULL */
+    const PortDriver *drivers[2 + MAX_SERVERS + 1]; /* sockets, then those; ends with NULL */
     unsigned count;
-} ports;
+} ports = {.drivers = {&tcp_inet_driver, &udp_inet_driver}};
 
 static PortServer *server_of(const Port *port) { return (PortServer *)(uintptr_t)port->driver; }
 static bool is_served(const PortServer *s) { return s->pid != NONVALUE && is_alive(s->pid); }
@@ -198,7 +199,7 @@ static PortServer *server_named(const char *name, size_t n)
                              .close = served_close,
                              .output = served_output,
                              .control = served_control};
-    ports.drivers[ports.count++] = &s->driver;
+    ports.drivers[2 + ports.count++] = &s->driver;
     return s;
 }
 
@@ -257,7 +258,8 @@ static Whose port_of(const Proc *p, Term t, Port **port)
     if (*port == NULL || (*port)->closing) {
         return CLOSED;
     }
-    return server_of(*port)->pid == p->id ? MINE : NOT_MINE;
+    bool ours = (*port)->driver->open == served_open;
+    return ours && server_of(*port)->pid == p->id ? MINE : NOT_MINE;
 }
 
 static Term not_mine(Proc *p, Whose whose)
