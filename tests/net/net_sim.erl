@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Two TCP state machines over a wire that loses, doubles, reorders and damages, in simulated time. See tests/net/run.
+%% @doc Two TCP state machines over a wire that loses, doubles, reorders and damages, in simulated time. See
+%% tests/net/run.
 -module(net_sim).
 -export([transfer/2]).
 
@@ -12,7 +13,8 @@
 transfer(Seed, Options) ->
     rand:seed(exsss, Seed),
     Get = fun(K, D) -> maps:get(K, Options, D) end,
-    Iss = fun() -> case rand:uniform(3) of 1 -> 16#ffffffff - rand:uniform(20000); _ -> rand:uniform(16#ffffffff) end end,
+    Iss = fun() -> case rand:uniform(3) of 1 -> 16#ffffffff - rand:uniform(20000); _ ->
+        rand:uniform(16#ffffffff) end end,
     Tcp = fun(Extra) -> maps:merge(#{iss => Iss(), mss => Get(mss, 1460), receive_room => Get(room, 65536),
                                      nodelay => rand:uniform(2) =:= 1}, Extra) end,
     W0 = #w{options = Options, limit = Get(limit, 600000000)},
@@ -148,7 +150,8 @@ send(From, Segment, #w{options = O, now = Now, segments = N} = W) ->
                         case chance(loss, O) of
                             true -> Acc;
                             false ->
-                                Extra = case chance(reorder, O) of true -> rand:uniform(maps:get(jitter, O, 30000)); false -> 0 end,
+                                Extra = case chance(reorder, O) of true ->
+                                    rand:uniform(maps:get(jitter, O, 30000)); false -> 0 end,
                                 push(Now + Delay + Extra, {arrive, To, damaged(Bytes, O)}, Acc)
                         end
                 end, W#w{segments = N + 1}, lists:seq(1, Copies)).

@@ -135,11 +135,13 @@ reassembly() ->
                        Size = rand:uniform(min(40, 400 - At)),
                        {At, binary:part(Bytes, At, Size)}
                    end || _ <- lists:seq(1, 60)],
-         R = lists:foldl(fun({At, D}, Acc) -> loom_tcp_reassembly:insert(At, D, Acc) end, loom_tcp_reassembly:new(), Pieces),
+         R = lists:foldl(fun({At, D}, Acc) -> loom_tcp_reassembly:insert(At, D, Acc) end, loom_tcp_reassembly:new(),
+                         Pieces),
          Covered = lists:usort(lists:append([lists:seq(At, At + byte_size(D) - 1) || {At, D} <- Pieces])),
          First = hd(Covered),
          {Data, End, _} = loom_tcp_reassembly:take(First, R),
-         Run = length(lists:takewhile(fun({X, I}) -> X =:= I end, lists:zip(Covered, lists:seq(First, First + length(Covered) - 1)))),
+         Run = length(lists:takewhile(fun({X, I}) -> X =:= I end,
+                                      lists:zip(Covered, lists:seq(First, First + length(Covered) - 1)))),
          End = First + Run,
          true = iolist_to_binary(Data) =:= binary:part(Bytes, First, Run),
          Blocks = loom_tcp_reassembly:blocks(element(1, lists:last(Pieces)), R),
@@ -175,12 +177,14 @@ dhcp() ->
     {[], D1} = loom_dhcp:message(<<"rubbish">>, 0, D1),
     {[{send, everybody, _}], D2} = loom_dhcp:timeout(loom_dhcp:deadline(D1), D1),
     Answer = fun(Kind, Options) ->
-                 <<2, 1, 6, 0, 77:32, 0:64, 10, 0, 2, 15, 0:64, Mac/binary, 0:202/unit:8, 16#63825363:32, 53, 1, Kind, Options/binary, 255>>
+                 <<2, 1, 6, 0, 77:32, 0:64, 10, 0, 2, 15, 0:64, Mac/binary, 0:202/unit:8, 16#63825363:32, 53, 1, Kind,
+                     Options/binary, 255>>
              end,
     Rest = <<54, 4, 10, 0, 2, 2, 1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 2, 2, 6, 4, 10, 0, 2, 3, 51, 4, 0, 0, 1, 44>>,
     {[{send, everybody, Request}], D3} = loom_dhcp:message(Answer(2, Rest), 5000, D2),
     {match, _} = re:run(Request, <<50, 4, 10, 0, 2, 15>>),
-    {[{configured, #{address := <<10, 0, 2, 15>>, prefix := 24, servers := [<<10, 0, 2, 3>>], lease_ms := 300000}}], D4} =
+    {[{configured, #{address := <<10, 0, 2, 15>>, prefix := 24, servers := [<<10, 0, 2, 3>>], lease_ms := 300000}}],
+     D4} =
         loom_dhcp:message(Answer(5, Rest), 5100, D3),
     155100 = loom_dhcp:deadline(D4),
     {[{send, {<<10, 0, 2, 15>>, <<10, 0, 2, 2>>}, _}], D5} = loom_dhcp:timeout(155100, D4),
@@ -189,4 +193,5 @@ dhcp() ->
     Late = lists:foldl(fun(_, {_, D}) -> loom_dhcp:timeout(loom_dhcp:deadline(D), D) end, {[], D5}, lists:seq(1, 3)),
     {_, _} = Late,
     {[lost | _], _} = loom_dhcp:timeout(400000, D5),
-    [{_, _} = loom_dhcp:message(Answer(K, rand:bytes(N)), 1, D) || K <- [2, 5, 6, 99], N <- lists:seq(0, 40), D <- [D1, D3, D5]].
+    [{_, _} = loom_dhcp:message(Answer(K, rand:bytes(N)), 1, D) || K <- [2, 5, 6, 99], N <- lists:seq(0, 40),
+     D <- [D1, D3, D5]].

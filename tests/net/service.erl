@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Runs sections of tests/conf/sockets*.erl, over whatever sockets there are. On loom with LOOM_SOCKETS=service those
+%% @doc Runs sections of tests/conf/sockets*.erl, over whatever sockets there are. On loom with LOOM_SOCKETS=service
+%% those
 %% are the stack's own. See tests/cli/netstack.
 -module(service).
 -export([run/3, start/0]).

@@ -21,7 +21,7 @@ static struct ServedTable {
 ServedHost *served_host(void) { return &table.host; }
 Term served_service(void) { return table.service ? table.service : NONVALUE; }
 
-/* --- the table -------------------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------------------------ */
 Served *served_find(uint64_t id)
 {
     Served *s = table.ids[id % ID_PLACES];
@@ -83,7 +83,7 @@ Served *served_at_port(uint16_t port, Served *after)
     return s;
 }
 
-/* --- addresses --------------------------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------------------------ */
 static const uint8_t mapped_head[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 void served_map(NetAddress *a, NetFamily family)
@@ -125,7 +125,7 @@ bool served_same_ip(const NetAddress *a, const NetAddress *b)
     return x.size == y.size && memcmp(x.bytes, y.bytes, x.size) == 0;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------- */
 static Socket *served_open(NetFamily family, NetType type, bool tcp, const char *netns, Term *error)
 {
     (void)tcp;
@@ -198,7 +198,7 @@ static void served_close(Socket *h, bool keep_descriptor)
     connection_end(s);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------ */
+/* --- events --------------------------------------------------------------------------------------------------- */
 static unsigned events_of(Served *s)
 {
     unsigned events = 0;
@@ -268,7 +268,7 @@ void served_fail(Served *s, Term reason)
     served_fire(s);
 }
 
-/* --- the service -------------------------------------------------------------------------------------------------- */
+/* --- the service ---------------------------------------------------------------------------------------------- */
 static void tell_listen(const Served *s)
 {
     Letter l = letter_new(SERVED_MESSAGE_WORDS + 6 + SERVED_ADDRESS_WORDS + SERVED_SETTINGS_WORDS);
@@ -318,7 +318,7 @@ bool served_register(Term pid)
     return true;
 }
 
-/* --- addresses and ports ------------------------------------------------------------------------------------------ */
+/* --- addresses and ports -------------------------------------------------------------------------------------- */
 static bool overlap(const NetAddress *a, const NetAddress *b)
 {
     return served_is_any(a) || served_is_any(b) || served_same_ip(a, b);
@@ -383,7 +383,7 @@ static Term served_bind(Socket *h, const NetAddress *a)
     return NONVALUE;
 }
 
-/* --- connections -------------------------------------------------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------------------------------------------- */
 static void tell_connect(const Served *s)
 {
     Letter l = letter_new(SERVED_MESSAGE_WORDS + 5 + 2 * SERVED_ADDRESS_WORDS + SERVED_SETTINGS_WORDS);
@@ -524,7 +524,7 @@ static Term served_peer(Socket *h, NetAddress *a)
     return s->peer_known && s->state == SERVED_CONNECTED ? NONVALUE : A_enotconn;
 }
 
-/* --- files: the service has none to send from; OTP then reads them itself --------------------------------------------- */
+/* --- files: the service has none to send from; OTP then reads them itself ------------------------------------- */
 static int served_file_open(const uint8_t *handle, size_t n, Term *error)
 {
     (void)handle;

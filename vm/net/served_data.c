@@ -6,7 +6,7 @@
 /* A binary that is little of what it keeps alive is copied. */
 enum { BY_REFERENCE = 512, DATAGRAM_MAX = 65507, REPORT_PART = 4 };
 
-/* --- in ----------------------------------------------------------------------------------------------------------- */
+/* --- in ------------------------------------------------------------------------------------------------------- */
 void served_in_add(Served *s, Binary *binary, const uint8_t *bytes, size_t n, const NetAddress *from, uint8_t tos,
                    uint8_t ttl)
 {
@@ -147,7 +147,7 @@ int64_t served_recv(Socket *h, uint8_t *buf, size_t n, Term *error)
                                  : served_recv_from(h, buf, n, &from, NULL, NULL, error);
 }
 
-/* --- messages ----------------------------------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------------------------------------------- */
 void served_tell(const Served *s, Letter *l, Term what)
 {
     Term pid = s->pid == NONVALUE ? served_service() : s->pid;
@@ -176,7 +176,7 @@ Term served_address_term(Letter *l, const NetAddress *a)
     return letter_tuple(l, 2, (const Term[]){ip, make_small(a->port)});
 }
 
-/* --- out ---------------------------------------------------------------------------------------------------------- */
+/* --- out ------------------------------------------------------------------------------------------------------ */
 /* Takes room for at most n bytes. */
 static size_t room_take(Served *s, size_t n, Term *error)
 {

@@ -9,7 +9,7 @@
 #include "vm/term/binary.h"
 #include "vm/term/number.h"
 
-/* --- arguments ------------------------------------------------------------------------------------------------------ */
+/* --- arguments ------------------------------------------------------------------------------------------------ */
 static Term closed(Proc *p) { return heap_tuple2(p, A_error, A_closed); }
 
 /* False: no Id at all. *s NULL: closed. */
@@ -65,7 +65,7 @@ static bool data_arg(Proc *p, Term t, Binary **binary, const uint8_t **bytes, si
     return true;
 }
 
-/* --- the service ------------------------------------------------------------------------------------------------------ */
+/* --- the service ---------------------------------------------------------------------------------------------- */
 NATIVE(native_loom_socket_register)
 {
     (void)a;
@@ -85,7 +85,7 @@ NATIVE(native_loom_socket_own)
     return A_ok;
 }
 
-/* --- streams ------------------------------------------------------------------------------------------------------------ */
+/* --- streams -------------------------------------------------------------------------------------------------- */
 NATIVE(native_loom_socket_deliver)
 {
     Served *s;
@@ -213,7 +213,7 @@ NATIVE(native_loom_socket_credit)
     return A_ok;
 }
 
-/* --- datagrams ---------------------------------------------------------------------------------------------------------- */
+/* --- datagrams ------------------------------------------------------------------------------------------------ */
 /* How well a socket fits a datagram: 0 not at all. */
 static int fit(const Served *s, const NetAddress *local, const NetAddress *peer)
 {
@@ -309,7 +309,7 @@ NATIVE(native_loom_socket_datagram_error)
     return A_ok;
 }
 
-/* --- the machine ---------------------------------------------------------------------------------------------------------- */
+/* --- the machine ---------------------------------------------------------------------------------------------- */
 static void set_bits(NetAddress *mask, const NetAddress *address, int64_t prefix)
 {
     *mask = (NetAddress){.family = address->family, .size = address->size};

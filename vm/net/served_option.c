@@ -20,7 +20,7 @@ void served_options_init(Served *s)
     s->keep[KEEP_COUNT] = PROBES;
 }
 
-/* --- groups --------------------------------------------------------------------------------------------------------- */
+/* --- groups --------------------------------------------------------------------------------------------------- */
 static void group_tell(const Served *s, Term how, const NetAddress *group)
 {
     Letter l = letter_new(SERVED_MESSAGE_WORDS + 4 + HEAP_BIN_WORDS(sizeof group->bytes));
@@ -90,7 +90,7 @@ static Term leave(Served *s, const NetAddress *group)
     return NONVALUE;
 }
 
-/* --- options -------------------------------------------------------------------------------------------------------- */
+/* --- options -------------------------------------------------------------------------------------------------- */
 /* Those that a connection's process acts on. */
 static const struct {
     SocketOption option;
@@ -253,7 +253,7 @@ Term served_packet_extras(Socket *h, NetFamily family, SocketExtra *extras, size
     return s->type == NET_STREAM ? NONVALUE : A_enoprotoopt;
 }
 
-/* --- addresses of this machine ---------------------------------------------------------------------------------------- */
+/* --- addresses of this machine -------------------------------------------------------------------------------- */
 static bool matches(const NetInterface *i, const NetAddress *a)
 {
     for (size_t k = 0; k < a->size; k++) {
@@ -300,7 +300,7 @@ bool served_source(const NetAddress *to, NetAddress *from)
     return otherwise->family != NET_UNSPEC;
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------------ */
+/* --- names ---------------------------------------------------------------------------------------------------- */
 Term served_host_name(char *text, size_t n)
 {
     const char *name = served_host()->name[0] ? served_host()->name : "loom";
@@ -356,7 +356,7 @@ bool served_service_name(unsigned port, const char *protocol, char *text, size_t
     return false;
 }
 
-/* --- interfaces --------------------------------------------------------------------------------------------------------- */
+/* --- interfaces ----------------------------------------------------------------------------------------------- */
 Term served_interfaces(const char *netns, NetInterface **list, size_t *count)
 {
     const ServedHost *host = served_host();

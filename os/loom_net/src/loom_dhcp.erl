@@ -66,7 +66,8 @@ timeout(Now, #d{lease = #{lease_ms := Life, address := Ip, server := Server}, bo
 
 %% @doc A server's message.
 -spec message(binary(), integer(), t()) -> {[action()], t()}.
-message(<<2, 1, 6, _, Xid:32, _:8/binary, Ip:4/binary, _:8/binary, Mac:6/binary, _:202/binary, ?COOKIE:32, Options/binary>>,
+message(<<2, 1, 6, _, Xid:32, _:8/binary, Ip:4/binary, _:8/binary, Mac:6/binary, _:202/binary, ?COOKIE:32,
+        Options/binary>>,
         Now, #d{xid = Xid, mac = Mac} = D) ->
     answer(options(Options), binary:copy(Ip), Now, D);
 message(_, _, D) -> {[], D}.

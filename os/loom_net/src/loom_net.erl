@@ -18,7 +18,8 @@ mac(Mac) -> lists:join(":", [io_lib:format("~2.16.0b", [B]) || <<B>> <= Mac]).
 %% @doc Prints listeners and connections.
 -spec netstat() -> ok.
 netstat() ->
-    [io:format("tcp  listen      ~s~n", [place(Ip, Port)]) || {{Ip, Port}, _, _} <- lists:sort(ets:tab2list(loom_net_listeners))],
+    [io:format("tcp  listen      ~s~n", [place(Ip, Port)])
+     || {{Ip, Port}, _, _} <- lists:sort(ets:tab2list(loom_net_listeners))],
     [io:format("tcp  ~-10s  ~s  ~s~n", [state(What), place(Ip, Port), place(Peer, PeerPort)])
      || {{Ip, Port, Peer, PeerPort}, What} <- lists:sort(ets:tab2list(loom_net_connections))],
     ok.
@@ -78,7 +79,8 @@ once(Ip, Id, Sequence) ->
             end
     end.
 
-%% @doc Gives an interface its settings by hand: no DHCP from then on. `#{address => "10.0.0.2/24", gateway => "10.0.0.1",
+%% @doc Gives an interface its settings by hand: no DHCP from then on. `#{address => "10.0.0.2/24", gateway =>
+%% "10.0.0.1",
 %% servers => ["10.0.0.1"]}', the last two as wanted.
 -spec configure(string() | binary(), map()) -> ok.
 configure(Interface, #{address := Text} = Settings) ->

@@ -12,7 +12,8 @@
 -type origin() :: static | dhcp | slaac | link_local | loopback.
 -type interface() :: #{name := binary(), pid := pid() | none, mac := binary(), mtu := pos_integer(), up := boolean(),
                        kind := ethernet | loopback, addresses := #{origin() => [{loom_net_ip:ip(), 0..128}]},
-                       gateways := #{origin() => [loom_net_ip:ip()]}, names := #{origin() => {[loom_net_ip:ip()], string()}}}.
+                       gateways := #{origin() => [loom_net_ip:ip()]},
+                           names := #{origin() => {[loom_net_ip:ip()], string()}}}.
 %% Where a packet goes next, and from which address.
 -type route() :: {local, Source :: loom_net_ip:ip()}
                | {link, pid(), NextHop :: loom_net_ip:ip(), Source :: loom_net_ip:ip(), Mtu :: pos_integer()}

@@ -13,7 +13,8 @@
 
 -type key() :: {loom_net_ip:ip(), 0..65535, loom_net_ip:ip(), 0..65535}.
 -type start() :: {connect, Id :: integer(), key(), Settings :: [{atom(), integer()}]}
-               | {accept, Listener :: {integer(), pid()}, key(), loom_tcp_segment:segment(), Settings :: [{atom(), integer()}]}
+               | {accept, Listener :: {integer(), pid()}, key(), loom_tcp_segment:segment(),
+                  Settings :: [{atom(), integer()}]}
                | {resume, Listener :: {integer(), pid()}, key(), loom_tcp_segment:segment(), Mss :: pos_integer(),
                   Settings :: [{atom(), integer()}]}.
 

@@ -30,13 +30,15 @@ handle_info({message, _}, S) -> {noreply, S};
 handle_info({timeout, Timer, ask}, #s{timer = Timer, client = Client} = S) ->
     {noreply, run(loom_dhcp:timeout(now_ms(), Client), S#s{timer = none})};
 handle_info({timeout, _, ask}, S) -> {noreply, S};
-handle_info({'DOWN', Ref, process, _, _}, #s{monitor = Ref} = S) -> {noreply, find_link(S#s{link = none, monitor = none})}.
+handle_info({'DOWN', Ref, process, _, _}, #s{monitor = Ref} = S) ->
+    {noreply, find_link(S#s{link = none, monitor = none})}.
 
 now_ms() -> erlang:monotonic_time(millisecond).
 
 %% The link may come later, and come anew; what was agreed holds on.
 find_link(#s{name = Name, client = Client} = S) ->
-    case [I || #{name := N, pid := Pid} = I <- loom_net_config:interfaces(), N =:= Name, is_pid(Pid), is_process_alive(Pid)] of
+    case [I || #{name := N, pid := Pid} = I <- loom_net_config:interfaces(), N =:= Name, is_pid(Pid),
+          is_process_alive(Pid)] of
         [#{pid := Link, mac := Mac}] ->
             Link ! {dhcp, self()},
             New = S#s{link = Link, monitor = monitor(process, Link)},

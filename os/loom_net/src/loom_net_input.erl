@@ -141,7 +141,8 @@ refuse(What, #{source := Source, target := Target} = P) ->
 original(#{header := <<>>, source := S, target := T, protocol := Protocol, data := Data}) ->
     Header = loom_net_ip:encode(#{source => S, target => T, protocol => Protocol}, byte_size(Data)),
     original(#{header => Header, data => Data});
-original(#{header := Header, data := Data}) -> <<Header/binary, (binary:part(Data, 0, min(byte_size(Data), 512)))/binary>>.
+original(#{header := Header, data := Data}) -> <<Header/binary,
+    (binary:part(Data, 0, min(byte_size(Data), 512)))/binary>>.
 
 %% --- ICMP ---------------------------------------------------------------------------------------------------------
 
@@ -194,7 +195,8 @@ about(<<4:4, Words:4, _:64, Protocol, _:16, Source:4/binary, Target:4/binary, Re
   when Words >= 5, byte_size(Rest) >= Words * 4 - 20 + 8 ->
     <<_:(Words - 5)/unit:32, Transport/binary>> = Rest,
     about(Protocol, Source, Target, Transport, News);
-about(<<6:4, _:44, Next, _, Source:16/binary, Target:16/binary, Transport/binary>>, News) when byte_size(Transport) >= 8 ->
+about(<<6:4, _:44, Next, _, Source:16/binary, Target:16/binary, Transport/binary>>,
+      News) when byte_size(Transport) >= 8 ->
     about(Next, Source, Target, Transport, News);
 about(_, _) -> ok.
 

@@ -2,7 +2,8 @@
 %% @doc IPv4 (RFC 791) and IPv6 (RFC 8200) packets. An address is a binary of 4 or 16 bytes.
 -module(loom_net_ip).
 
--export([decode/1, encode/2, fragments/3, text/1, parse/1, is_group/1, is_loopback/1, link_local/1, mask/2, in_prefix/3]).
+-export([decode/1, encode/2, fragments/3, text/1, parse/1, is_group/1, is_loopback/1, link_local/1, mask/2,
+         in_prefix/3]).
 -export_type([ip/0, packet/0]).
 
 -define(FRAGMENT, 44).

@@ -359,7 +359,8 @@ router(<<16#fe80:16, _/bits>> = Source, #{lifetime := Lifetime}, Options, #l{nam
                  || {prefix, <<Prefix:8/binary, _/binary>>, 64, _, true, Valid} <- Options, Valid > 0],
     ok = loom_net_config:addresses(Name, slaac, Addresses),
     ok = loom_net_config:gateways(Name, slaac, [binary:copy(Source) || Lifetime > 0]),
-    ok = loom_net_config:names(Name, slaac, {lists:append([[binary:copy(Ip) || Ip <- Ips] || {dns, Ips} <- Options]), ""}),
+    ok = loom_net_config:names(Name, slaac,
+                               {lists:append([[binary:copy(Ip) || Ip <- Ips] || {dns, Ips} <- Options]), ""}),
     Learnt = case lists:keyfind(source_link, 1, Options) of
                  {_, Router} -> learn(Source, Router, asked, L);
                  false -> L

@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The process of a listening socket: answers SYNs. It keeps a process for as many connections that are half open as
+%% @doc The process of a listening socket: answers SYNs. It keeps a process for as many connections that are half open
+%% as
 %% the backlog says; a flood of more is answered with cookies, which cost nothing to remember.
 -module(loom_net_listener).
 -behaviour(gen_server).

@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The way out. Packets to this machine itself are handed in at once, in the calling process: the loopback interface
+%% @doc The way out. Packets to this machine itself are handed in at once, in the calling process: the loopback
+%% interface
 %% is no process.
 -module(loom_net_output).
 

@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc A TCP connection as a state machine without process, clock or wire: events in, actions out (RFC 9293; 5681, 6298,
+%% @doc A TCP connection as a state machine without process, clock or wire: events in, actions out (RFC 9293; 5681,
+%% 6298,
 %% 6675, 2018, 7323, 5961). `loom_net_connection' is its process.
 %%
 %% Positions in both streams are absolute integers that never wrap; on the wire go their low 32 bits. Time is in
@@ -11,7 +12,8 @@
 
 -type options() :: #{iss := non_neg_integer(), mss := pos_integer(), receive_room => pos_integer(),
                      nodelay => boolean(), keepalive => boolean(), keep_idle => pos_integer(),
-                     keep_interval => pos_integer(), keep_count => pos_integer(), timestamp_offset => non_neg_integer()}.
+                     keep_interval => pos_integer(), keep_count => pos_integer(),
+                         timestamp_offset => non_neg_integer()}.
 -type event() :: {segments, [loom_tcp_segment:segment()]}
                | {send, binary()}               % bytes of the user
                | {read, non_neg_integer()}      % the user has taken so many of those delivered
@@ -226,7 +228,8 @@ keep_settings(Settings, Now, S) -> start_keep(Now, S#s{keep_settings = Settings,
 
 %% The path has become narrower: what is under way goes again, in smaller segments.
 smaller_segments(Mss, #s{out = Out, cc = Cc} = S) ->
-    S#s{mss = Mss, cc = loom_tcp_cubic:mss(Mss, Cc), out = loom_tcp_outgoing:all_lost(loom_tcp_outgoing:split(Mss, Out))}.
+    S#s{mss = Mss, cc = loom_tcp_cubic:mss(Mss, Cc),
+        out = loom_tcp_outgoing:all_lost(loom_tcp_outgoing:split(Mss, Out))}.
 
 after_idle(Now, #s{sent_at = At, rtt = Rtt, cc = Cc, out = Out} = S) ->
     case loom_tcp_outgoing:is_idle(Out) andalso Now - At > loom_tcp_rtt:timeout(Rtt, 0) of
@@ -405,7 +408,8 @@ selectively(Options, Now, #s{sack = true, una = Una, out = Out, mss = Mss} = S) 
     case lists:keyfind(sack, 1, Options) of
         {_, Blocks} ->
             Known = [{absolute(From, Una), absolute(To, Una)} || {From, To} <- Blocks],
-            {News, Sacked} = loom_tcp_outgoing:sacked([B || {From, To} = B <- Known, From < To, To =< S#s.nxt, To > Una], Out),
+            {News, Sacked} = loom_tcp_outgoing:sacked([B || {From, To} = B <- Known, From < To, To =< S#s.nxt,
+                                                       To > Una], Out),
             case News of
                 0 -> lose(false, Now, S);
                 _ ->
@@ -427,7 +431,8 @@ recover(_Now, #s{cc = Cc, nxt = Nxt, una = Una} = S) ->
 %% Our FIN has arrived.
 closing(Now, #s{fin = sent, una = Una, nxt = Una, state = State} = S) ->
     case State of
-        fin_wait_1 -> S#s{state = fin_wait_2, end_at = case S#s.orphan of true -> Now + ?FIN_WAIT_2; false -> infinity end};
+        fin_wait_1 -> S#s{state = fin_wait_2, end_at = case S#s.orphan of true -> Now + ?FIN_WAIT_2; false ->
+            infinity end};
         closing -> time_wait(S);
         last_ack -> over([done], S);
         _ -> S

@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Congestion control: CUBIC (RFC 9438) with the slow start and the initial window of RFC 5681 and 6928. Windows are
+%% @doc Congestion control: CUBIC (RFC 9438) with the slow start and the initial window of RFC 5681 and 6928. Windows
+%% are
 %% bytes, times microseconds.
 -module(loom_tcp_cubic).
 

@@ -4,7 +4,8 @@
 -module(loom_tcp_outgoing).
 
 -export([new/0, add/2, unsent/1, take/2]).
--export([sent/6, is_idle/1, pipe/1, lost/1, oldest/1, acknowledge/2, sacked/2, find_lost/2, first_lost/1, all_lost/1, split/2,
+-export([sent/6, is_idle/1, pipe/1, lost/1, oldest/1, acknowledge/2, sacked/2, find_lost/2, first_lost/1, all_lost/1,
+         split/2,
          resend/2]).
 -export_type([t/0]).
 

@@ -60,10 +60,12 @@ encode(Source, Target, {Flags, Seq, Ack, Window, Options, Data}, Sum) ->
     HeaderSize = 20 + byte_size(OptionBytes),
     Words = HeaderSize div 4,
     case Sum of
-        none -> {<<Source:16, Target:16, Seq:32, Ack:32, Words:4, 0:6, Flags:6, Window:16, 0:32, OptionBytes/binary>>, Data};
+        none -> {<<Source:16, Target:16, Seq:32, Ack:32, Words:4, 0:6, Flags:6, Window:16, 0:32, OptionBytes/binary>>,
+                 Data};
         _ ->
             Fixed = Source + Target + (Words bsl 12 bor Flags) + Window + Seq + Ack + HeaderSize + iolist_size(Data),
-            Check = loom_net_checksum:fold(loom_net_checksum:sum(Data, loom_net_checksum:sum(OptionBytes)) + Fixed + Sum),
+            Check = loom_net_checksum:fold(loom_net_checksum:sum(Data,
+                                                                 loom_net_checksum:sum(OptionBytes)) + Fixed + Sum),
             {<<Source:16, Target:16, Seq:32, Ack:32, Words:4, 0:6, Flags:6, Window:16, Check:16, 0:16,
                OptionBytes/binary>>, Data}
     end.
