@@ -5,7 +5,7 @@
 
 main() ->
     large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes(),
-    identifiers(), applied(), signals_first(), collected(), built_in().
+    identifiers(), applied(), signals_first(), collected(), built_in(), internals().
 
 p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
 id(X) -> X.
@@ -157,3 +157,26 @@ built_in() ->
     p(built_in, [MFA || {M, F, A} = MFA <- erlang:system_info(snifs), not erlang:is_builtin(M, F, A)]),
     p(no_bifs, [erlang:is_builtin(M, F, A) || {M, F, A} <- [{zlib, open_nif, 0}, {prim_buffer, new, 0}, {lists, map, 2}]]),
     p(atomics, [lists:keymember(What, 1, erlang:system_info(ethread_info)) || What <- ["64-bit native atomics"]]).
+
+%% What erts_debug tells and does, several modules with on_load at once, messages in process_info(total_heap_size).
+internals() ->
+    erts_debug:set_internal_state(available_internal_state, true),
+    p(atoms, [is_atom(erts_debug:get_internal_state({atom, I})) || I <- [0, 1, 1000]]),
+    p(hashes, [is_integer(erts_debug:get_internal_state({internal_hash, T})) || T <- [1, a, "b", {c}, #{d => e}]]),
+    p(terms, [is_integer(V) || {table, V} <- maps:to_list(erts_debug:get_internal_state(persistent_term))]),
+    p(forced, erts_debug:set_internal_state(force_gc, self())),
+    erts_debug:set_internal_state(available_internal_state, false),
+    p(native, {lists:module_info(native), lists:module_info(native_addresses)}),
+    p(on_load, [reason(fun() -> erlang:finish_loading([prepared(M) || M <- Ms]) end) || Ms <- [[otp_a, otp_b], [otp_a]]]),
+    Pid = spawn(fun() -> receive stop -> ok end end),
+    {total_heap_size, Before} = process_info(Pid, total_heap_size),
+    [Pid ! lists:duplicate(N, N) || N <- lists:seq(1, 100)],
+    process_info(Pid, messages),
+    {total_heap_size, After} = process_info(Pid, total_heap_size),
+    p(queue, After - Before > 5000),
+    exit(Pid, kill).
+
+prepared(Module) ->
+    {ok, _, Code} = compile:forms([{attribute, 1, module, Module}, {attribute, 1, on_load, {start, 0}},
+                                   {function, 1, start, 0, [{clause, 1, [], [], [{atom, 1, ok}]}]}]),
+    erlang:prepare_loading(Module, Code).

@@ -108,12 +108,12 @@ NATIVE(native_finish_loading)
     if (count < 0) {
         return p_badarg(p);
     }
+    if (count > 1 && finish_refusal(p, a[0], A_on_load, prepared_has_on_load) != NONVALUE) {
+        return p_system_limit(p);
+    }
     Term refused = finish_duplicates(p, a[0]);
     if (refused == NONVALUE) {
         refused = finish_refusal(p, a[0], A_not_purged, finish_has_old);
-    }
-    if (refused == NONVALUE && count > 1) {
-        refused = finish_refusal(p, a[0], A_on_load, prepared_has_on_load);
     }
     if (refused != NONVALUE) {
         return refused;
@@ -402,18 +402,6 @@ static Term info_nifs(Proc *p, const Instance *in)
     return list;
 }
 
-/* {Function, Arity, CodeAddress} as erts_debug and friends expect. */
-static Term info_addresses(Proc *p, const Instance *in)
-{
-    Term list = NIL;
-    for (size_t i = in->function_count; i > 0; i--) {
-        const FunctionInfo *f = &in->functions[i - 1];
-        Term address = heap_uint64(p, (uint64_t)(uintptr_t)f->entry);
-        list = heap_cons_on(p, heap_tuple3(p, f->name, make_small(f->arity), address), list);
-    }
-    return list;
-}
-
 static Term module_info_item(Proc *p, const Instance *in, Term item)
 {
     switch (item) {
@@ -433,8 +421,8 @@ static Term module_info_item(Proc *p, const Instance *in, Term item)
         return in->compile_info;
     case A_md5:
         return binary_from_bytes(p, in->md5, sizeof in->md5);
-    case A_native_addresses:
-        return info_addresses(p, in);
+    case A_native_addresses: /* of what HiPE compiled */
+        return NIL;
     default:
         return NONVALUE;
     }

@@ -9,11 +9,15 @@
  * bad argument.
  */
 #include "gen/natives.h"
+#include "vm/bif/bif_persistent.h"
+#include "vm/bif/bif_process.h"
 #include "vm/bif/bif_scheduler.h"
 #include "vm/ets/table.h"
 #include "vm/proc/exception.h"
 #include "vm/proc/table.h"
 #include "vm/term/binary.h"
+#include "vm/term/hash.h"
+#include "vm/term/map.h"
 
 enum { DEFAULT_UNICODE_LIMIT = 40000, DEFAULT_RE_LIMIT = 40000, MAX_COLLIDING = 1000 };
 
@@ -132,6 +136,15 @@ static Term make_magic(Proc *p)
     return heap_tuple2(p, heap_magic_ref(p, m), heap_uint64(p, (uintptr_t)m));
 }
 
+static Term set_collected(Proc *p, Term pid)
+{
+    if (pid == p->id) {
+        p->flags |= PF_NEEDS_COLLECT | PF_FULL_SWEEP;
+        return A_true;
+    }
+    return is_local_pid(pid) ? make_boolean(process_collect(p, pid)) : p_badarg(p);
+}
+
 NATIVE(native_erts_debug_set_internal_state)
 {
     if (a[0] == A_available_internal_state && is_boolean(a[1])) {
@@ -162,6 +175,8 @@ NATIVE(native_erts_debug_set_internal_state)
         return set_split(p, a[1]);
     case A_wait:
         return set_wait(p, a[1]);
+    case A_force_gc:
+        return set_collected(p, a[1]);
     case A_test_long_gc_sleep:
         system_monitor_test_gc_sleep(is_small(a[1]) ? small_value(a[1]) : 0);
         return A_true;
@@ -221,6 +236,8 @@ NATIVE(native_erts_debug_get_internal_state)
     case A_flxctr_memory_usage: /* the counters of tables take no memory of their own */
     case A_lc_graph:
         return A_notsup;
+    case A_persistent_term:
+        return map_from_pairs(p, (Term[]){A_table, make_small((int64_t)persistent_slots())}, 1);
     default:
         break;
     }
@@ -228,6 +245,13 @@ NATIVE(native_erts_debug_get_internal_state)
     if (e && e[0] == A_magic_ref) { /* {Count, Address} */
         const Magic *m = magic_of(e[1], &test_kind);
         return m ? heap_tuple2(p, make_small(m->refc), heap_uint64(p, (uintptr_t)m)) : A_false;
+    }
+    if (e && e[0] == A_internal_hash) {
+        return make_small(term_hash_internal(e[1], 0));
+    }
+    if (e && e[0] == A_atom) {
+        return is_small(e[1]) && (uint64_t)small_value(e[1]) < atom_count() ? make_atom((uint32_t)small_value(e[1]))
+                                                                          : p_badarg(p);
     }
     if (e && e[0] == A_binary_info) {
         return get_binary_info(p, e[1]);

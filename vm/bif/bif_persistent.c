@@ -328,11 +328,12 @@ NATIVE(native_persistent_term_get_0)
     return list;
 }
 
+size_t persistent_slots(void) { return persistent.table ? persistent.table->mask + 1 : 0; }
+
+/* Without the terms that are erased and only wait to be freed. */
 static size_t memory_bytes(void)
 {
-    size_t table = persistent.table ? (persistent.table->mask + 1) * sizeof(Entry *) : 0;
-    return table + persistent.count * sizeof(Entry) +
-           (persistent.words + persistent.retired_words) * sizeof(Term);
+    return persistent_slots() * sizeof(Entry *) + persistent.count * sizeof(Entry) + persistent.words * sizeof(Term);
 }
 
 NATIVE(native_persistent_term_info)

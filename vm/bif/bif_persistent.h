@@ -6,3 +6,5 @@
 
 /* The value, a literal; NONVALUE when there is none. */
 Term persistent_get(Term key);
+/* Words of the table. */
+size_t persistent_slots(void);

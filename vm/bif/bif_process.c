@@ -338,6 +338,17 @@ static void collect(Proc *p, bool minor)
     }
 }
 
+bool process_collect(Proc *p, Term pid)
+{
+    ProcessHold hold;
+    Proc *target = process_hold(p, pid, &hold);
+    if (target) {
+        collect(target, false);
+    }
+    process_release(&hold);
+    return target;
+}
+
 static Term task_perform(Proc *p, Term kind, Term argument, bool dead)
 {
     switch (kind) {

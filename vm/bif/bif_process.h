@@ -21,5 +21,7 @@ typedef struct ProcessHold {
  * */
 Proc *process_hold(Proc *p, Term pid, ProcessHold *hold);
 void process_release(ProcessHold *hold);
+/* Collects another process's garbage. False: it is dead. */
+bool process_collect(Proc *p, Term pid);
 /* process_info(garbage_collection_info) of t in words, on p's heap. */
 Term process_gc_info(Proc *p, const Proc *t);

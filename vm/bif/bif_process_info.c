@@ -125,11 +125,6 @@ static Term info_magic_refs(Proc *p, const Proc *t)
     return l.list;
 }
 
-static size_t total_heap_words(const Proc *t)
-{
-    return (size_t)(t->stack_end - t->heap) + (size_t)(t->old_end - t->old_heap) + t->frag_words;
-}
-
 static Term number_list(Proc *p, const Term *keys, const size_t *values, size_t n)
 {
     Term list = NIL;
@@ -276,7 +271,7 @@ static Term info_size_item(Proc *p, const Proc *t, Term item)
     case A_message_queue_len:
         return info_number(p, t->msg_count);
     case A_total_heap_size:
-        return info_number(p, total_heap_words(t));
+        return info_number(p, heap_total_words(t));
     case A_heap_size:
         return info_number(p, (size_t)(t->stack_end - t->heap));
     case A_stack_size:
