@@ -26,6 +26,7 @@
 #include "vm/vm.h"
 
 enum { POLL_REDUCTIONS = 2 * SLICE_REDUCTIONS, POLL_SLICES = 64, LOW_EVERY = 8 };
+enum { SHARE_AFTER = 4 * SLICE_REDUCTIONS }; /* reductions that processes have waited for, each counted */
 enum { STEAL_MAX = 32, IDLE_SPINS = 300, SPINS_PER_LOOK = 16, LOOKS_PER_POLL = 8 };
 
 static struct Schedulers {
@@ -173,17 +174,22 @@ static void sched_enqueue(Proc *p)
     Sched *self = plat_sched(), *s = sched_home(p, self);
     spin_lock(&s->queue_lock);
     queue_push(s, p);
-    unsigned waiting = s->queued;
     spin_unlock(&s->queue_lock);
-    if (schedulers.count == 1) {
-        return;
-    }
     /* Read with a full barrier: pairs with sched_idle, which sets its bit first and then takes a last look at the
      * queues. */
-    uint64_t idle = __atomic_fetch_or(&schedulers.idle, 0, __ATOMIC_SEQ_CST);
-    if (s != self && (idle & sched_bit(s))) {
+    if (s != self && (__atomic_fetch_or(&schedulers.idle, 0, __ATOMIC_SEQ_CST) & sched_bit(s))) {
         sched_wake_idle(sched_bit(s), true);
-    } else if (idle && (waiting > 1 || __atomic_load_n(&s->hog, __ATOMIC_RELAXED))) {
+    }
+}
+
+/* After a slice. Wakes a sleeper when those that wait here have waited long enough together: short conversations stay
+ * on one core, and are over before another would have come. */
+static void sched_share(Sched *s, uint64_t used)
+{
+    size_t waiting = __atomic_load_n(&s->queued, __ATOMIC_RELAXED);
+    s->pressure = waiting ? s->pressure + used * waiting : 0;
+    if (s->pressure >= SHARE_AFTER && __atomic_load_n(&schedulers.idle, __ATOMIC_RELAXED)) {
+        s->pressure = 0;
         sched_wake_idle(UINT64_MAX, true);
     }
 }
@@ -429,6 +435,7 @@ static void sched_slice(Sched *s, Proc *p)
         slice_traced(p, false);
     }
     uint64_t used = sched_account(s, p);
+    sched_share(s, used);
     if (vm_config()->on_slice) {
         vm_config()->on_slice(p, used, result);
     }
@@ -444,11 +451,11 @@ static void sched_slice(Sched *s, Proc *p)
         return;
     }
     s->current = NULL;
-    bool hog = result == RUN_YIELDED;
+    bool hog = result == RUN_YIELDED && used >= SLICE_REDUCTIONS;
     if (s->hog != hog) {
         __atomic_store_n(&s->hog, hog, __ATOMIC_RELAXED);
     }
-    if (hog) {
+    if (result == RUN_YIELDED) {
         __atomic_fetch_or(&p->state, PS_RUNNABLE, __ATOMIC_ACQ_REL);
     }
     sched_unclaim(p); /* from here on p is not ours */

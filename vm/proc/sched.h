@@ -47,6 +47,7 @@ struct Sched {
     SpinLock queue_lock __attribute__((aligned(64)));
     uint32_t queued;         /* processes in all queues; written under the lock, read by anyone */
     uint32_t hog;            /* atomic: its process has used up a slice, so those behind it are better off elsewhere */
+    uint64_t pressure;       /* reductions done while others waited here, times how many: its thread's own */
     unsigned low_skip;       /* how often low priority was passed over */
     RunQueue queue[PRIO_COUNT];
 };

@@ -10,7 +10,7 @@
 -import(loom_demo, [say/1, say/2]).
 
 -define(DRIVER, loom_drv_serial).
--define(KILLS, 5).
+-define(KILLS, 9).
 -define(LINES, 20).
 
 -spec run() -> ok.
@@ -27,12 +27,13 @@ run() ->
 on_metal() ->
     say("~w, process ~w, carries every character of this text.", [?DRIVER, whereis(?DRIVER)]),
     Times = [begin
-                 [say("~s", [line(I)]) || I <- lists:seq(From, From + 3)],
+                 [say("~s", [line(I)]) || I <- [From, From + 1]],
                  {Time, Old, New} = kill_and_wait(),
                  say("killed ~w in the middle of that; ~w serves after ~s", [Old, New, loom_demo:micros(Time)]),
                  Time
-             end || From <- lists:seq(1, 4 * ?KILLS, 4)],
-    say("restarted ~b times; the fastest took ~s.", [?KILLS, loom_demo:micros(lists:min(Times))]),
+             end || From <- lists:seq(1, 2 * ?KILLS, 2)],
+    say("restarted ~b times; half of them took less than ~s.",
+        [?KILLS, loom_demo:micros(lists:nth((?KILLS + 1) div 2, lists:sort(Times)))]),
     say("(Under an emulator such as QEMU's TCG these are the emulator's numbers.)"),
     say("no line above is missing: the console sends again what was not on the wire.").
 
@@ -68,10 +69,11 @@ report(Text, Wire, Times) ->
     Repeated = byte_size(Wire) - byte_size(Text),
     true = complete(Text, Wire),
     say("~b bytes written, ~b on the wire: none lost, ~b sent twice.", [byte_size(Text), byte_size(Wire), Repeated]),
-    say("killed ~b times; serving again after ~s (fastest), ~s (slowest).",
-        [length(Times), loom_demo:micros(lists:min(Times)), loom_demo:micros(lists:max(Times))]),
+    Median = lists:nth((length(Times) + 1) div 2, lists:sort(Times)),
+    say("killed ~b times; serving again after ~s (median), ~s (slowest).",
+        [length(Times), loom_demo:micros(Median), loom_demo:micros(lists:max(Times))]),
     Bound = erlang:convert_time_unit(1, millisecond, native),
-    say("time to restart below 1 ms: ~s", [case lists:min(Times) < Bound of true -> "yes"; false -> "no" end]).
+    say("time to restart below 1 ms: ~s", [case Median < Bound of true -> "yes"; false -> "no" end]).
 
 %% All of Text is on the wire in order; a FIFO's worth may be there twice after a kill between sending and reporting it.
 complete(<<>>, _) -> true;
