@@ -58,7 +58,11 @@ bool plat_commit(void *start, size_t bytes)
 }
 
 /* --- schedulers ------------------------------------------------------------------------------------- */
+#if defined(__SANITIZE_THREAD__)
+enum { SCHEDULER_STACK = 4 << 20 }; /* the sanitizer keeps its own state of a thread there */
+#else
 enum { SCHEDULER_STACK = 1 << 20 };
+#endif
 static __thread Sched *this_sched;
 
 Sched *plat_sched(void)
