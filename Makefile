@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Loom: `make help` lists what there is to make. B=debug|release|asan|gcstress|yieldstress chooses the build of the Linux program.
+# Loom: `make help` lists what there is to make. B=debug|release|asan|tsan|stress-... (mk/flags.mk) chooses the build of the Linux program.
 B ?= release
 CC ?= gcc
 OUT := build/$(B)

@@ -6,9 +6,11 @@ BASE_CFLAGS := -std=gnu11 $(WARN) -fno-common -fno-strict-aliasing -fno-omit-fra
 MODE_release  := -O2
 MODE_debug    := -O1 -DLOOM_DEBUG -DOP_LOOP
 MODE_asan     := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=address,undefined -fno-sanitize=alignment
-MODE_gcstress := -O1 -DLOOM_DEBUG -DOP_LOOP -DLOOM_GC_STRESS
-MODE_yieldstress := -O1 -DLOOM_DEBUG -DOP_LOOP -DLOOM_YIELD_STRESS -fsanitize=address,undefined -fno-sanitize=alignment
+MODE_stress-gc    := $(MODE_asan) -DLOOM_STRESS_GC
+MODE_stress-yield := $(MODE_asan) -DLOOM_STRESS_YIELD
+MODE_stress-heap  := $(MODE_asan) -DLOOM_STRESS_HEAP
+MODE_stress-alloc := $(MODE_asan) -DLOOM_STRESS_ALLOC
 MODE_tsan     := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=thread
 ifeq ($(MODE_$(B)),)
-$(error B=$(B): there is no such build mode (release, debug, asan, gcstress, yieldstress, tsan))
+$(error B=$(B): there is no such build mode (release, debug, asan, tsan, stress-gc, stress-yield, stress-heap, stress-alloc))
 endif

@@ -7,7 +7,7 @@ FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undef
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 
-.PHONY: deps test check witness bench test-programs fuzz-programs
+.PHONY: deps test check witness diff bench test-programs fuzz-programs
 deps: ## install the Debian packages that are missing
 	@tools/deps
 
@@ -21,6 +21,9 @@ check: deps ## the part of the tests that takes under two minutes
 
 witness: deps build/loom ## compile kernel, stdlib and compiler on erl and on loom; compare every byte
 	@tests/witness/run $(T)
+
+diff: deps build/loom ## drawn calls and programs on erl and on loom: SEED=1 CALLS=1000000 PROGRAMS=20000
+	@tests/diff/run
 
 bench: deps ## print a table of measurements against erl: BENCH='--quick', BENCH='--group tables' ...
 	@$(MAKE) --no-print-directory -j2 build/loom metal

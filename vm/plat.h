@@ -56,6 +56,8 @@ void plat_log(const char *text, size_t n);
 void plat_print(const char *text, size_t n);
 /* Ends the machine: exit status of the program, or power-off. */
 _Noreturn void plat_halt(int status);
+/* Ends it at once, with status 1, whatever locks are held: there is no memory. Ports are not waited for. */
+_Noreturn void plat_give_up(void);
 /* A programmer's error was found: print a back trace, then abort or reset. */
 _Noreturn void plat_panic(void);
 

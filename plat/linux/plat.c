@@ -22,6 +22,7 @@
 #include "plat/linux/drivers.h"
 #include "plat/linux/linux.h"
 #include "plat/linux/socket.h"
+#include "plat/linux/stress_alloc.h"
 #include "vm/net/inet.h"
 #include "vm/net/served.h"
 #include "vm/proc/port.h"
@@ -33,12 +34,12 @@ enum { STATUS_ABORT = -1 }; /* plat_halt: dump core */
 /* --- memory --------------------------------------------------------------------------------------- */
 void *plat_alloc(size_t bytes)
 {
-    return malloc(bytes ? bytes : 1);
+    return stress_alloc_fails() ? NULL : malloc(bytes ? bytes : 1);
 }
 
 void *plat_realloc(void *mem, size_t bytes)
 {
-    return realloc(mem, bytes ? bytes : 1);
+    return stress_alloc_fails() ? NULL : realloc(mem, bytes ? bytes : 1);
 }
 
 void plat_free(void *mem)
@@ -54,7 +55,7 @@ void *plat_reserve(size_t bytes)
 
 bool plat_commit(void *start, size_t bytes)
 {
-    return mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
+    return !stress_alloc_fails() && mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
 /* --- schedulers ------------------------------------------------------------------------------------- */
@@ -204,7 +205,13 @@ _Noreturn void plat_halt(int status)
     }
     /* No exit handlers: other threads may still run. */
     fflush(NULL);
-    _exit(status);
+    _exit(stress_alloc_status(status));
+}
+
+_Noreturn void plat_give_up(void)
+{
+    tty_restore();
+    _exit(1);
 }
 
 _Noreturn void plat_panic(void)

@@ -83,6 +83,7 @@ static void end(int status)
 
 _Noreturn void plat_halt(int status) { poll_run_out(end, status); }
 _Noreturn void plat_panic(void) { panic_here(); }
+_Noreturn void plat_give_up(void) { panic_here(); }
 
 const NativeRow *plat_natives(void) { return metal_natives; }
 const struct PortDriver *const *plat_port_drivers(void) { return ports_drivers(); }

@@ -199,7 +199,7 @@ static bool packet_type(Term t, PacketType *type)
     return false;
 }
 
-static bool packet_options(Term list, PacketOptions *o)
+static bool packet_options(Term list, PacketType type, PacketOptions *o)
 {
     *o = (PacketOptions){0, 0, '\n'};
     for (; is_cons(list); list = cons_tail(list)) {
@@ -209,7 +209,7 @@ static bool packet_options(Term list, PacketOptions *o)
         }
         Term name = tuple_elements(option)[0];
         uint64_t v = (uint64_t)small_value(tuple_elements(option)[1]);
-        if (name == A_line_delimiter && v <= 255) {
+        if (name == A_line_delimiter && type == PACKET_LINE && v <= 255) {
             o->delimiter = (uint8_t)v;
         } else if (name == A_packet_size && v <= UINT32_MAX) {
             o->packet_size = (size_t)v;
@@ -263,7 +263,10 @@ NATIVE(native_decode_packet)
     PacketType type;
     PacketOptions options;
     size_t header;
-    if (!packet_type(a[0], &type) || !is_bitstring(a[1]) || !packet_options(a[2], &options)) {
+    if (!packet_type(a[0], &type)) {
+        return p_badarg_cause(p, A_badopt);
+    }
+    if (!is_bitstring(a[1]) || !packet_options(a[2], type, &options)) {
         return p_badarg(p);
     }
     /* Bits behind the last whole byte stay in the rest. */

@@ -323,6 +323,9 @@ static bool read_scope(Search *x, Term t)
 
 static bool read_options(Search *x, Term list, bool split)
 {
+    if (!is_list(list)) {
+        return false;
+    }
     for (; is_cons(list); list = cons_tail(list)) {
         Term o = cons_head(list);
         if (is_tuple_arity(o, 2) && tuple_elements(o)[0] == A_scope) {
@@ -353,6 +356,9 @@ static bool search_init(Search *x, Proc *p, Term *a, Term options, bool split)
     if (!read_options(x, options, split)) {
         return false;
     }
+    if (x->to == 0) { /* no pattern, however wrong, is looked at */
+        return true;
+    }
     x->pattern = pattern_compiled(a[1]);
     if (!x->pattern) {
         x->pattern = x->own = pattern_make(p, a[1], x->to - x->from > PLAIN_SUBJECT_MAX);
@@ -365,6 +371,9 @@ static bool search_init(Search *x, Proc *p, Term *a, Term options, bool split)
 static bool search_next(Search *x, size_t *at, size_t *len)
 {
     bool found;
+    if (!x->pattern) {
+        return false;
+    }
     if (x->pattern->is_trie) {
         found = find_any(x->pattern, x->s, x->from, x->to, at, len);
     } else {

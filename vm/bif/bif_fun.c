@@ -238,7 +238,7 @@ NATIVE(native_hibernate_3)
 /* --- what exists ------------------------------------------------------------------------------------------ */
 NATIVE(native_function_exported_3)
 {
-    if (!is_atom(a[0]) || !is_atom(a[1]) || !is_integer(a[2])) {
+    if (!is_atom(a[0]) || !is_atom(a[1]) || !is_small(a[2])) {
         return p_badarg(p);
     }
     if (!is_arity(a[2])) {

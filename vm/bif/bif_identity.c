@@ -36,7 +36,12 @@ static Term text_list(Proc *p, Term t)
 NATIVE(native_pid_to_list) { return is_pid(a[0]) ? text_list(p, a[0]) : p_badarg(p); }
 NATIVE(native_port_to_list) { return is_port(a[0]) ? text_list(p, a[0]) : p_badarg(p); }
 NATIVE(native_ref_to_list) { return is_ref(a[0]) ? text_list(p, a[0]) : p_badarg(p); }
-NATIVE(native_fun_to_list) { return is_any_fun(a[0]) ? text_list(p, a[0]) : p_badarg(p); }
+/* The bytes of the text: names beyond 7 bits are not decoded, in OTP neither. */
+NATIVE(native_fun_to_list)
+{
+    char text[TEXT_MAX];
+    return is_any_fun(a[0]) ? heap_string(p, (const uint8_t *)text, term_print(a[0], text, sizeof text)) : p_badarg(p);
+}
 
 /* --- from text ---------------------------------------------------------------------------------------------------- */
 /* prefix N.N...N> with exactly `count` decimal numbers below 2^32, from a list of characters. */

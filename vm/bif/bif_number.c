@@ -166,13 +166,12 @@ NATIVE(native_string_list_to_integer)
 /* --- floats to text ---------------------------------------------------------------------------------------- */
 typedef struct FloatStyle {
     enum { STYLE_SCIENTIFIC, STYLE_DECIMALS, STYLE_SHORT } form;
-    unsigned decimals;
+    int32_t decimals; /* as given: what the last option says is what counts and is checked */
     bool compact;
 } FloatStyle;
 
 static bool style_option(FloatStyle *style, Term option)
 {
-    enum { MAX_DECIMALS = 253, MAX_SCIENTIFIC = 249 }; /* so that any float of that form fits 256 bytes */
     if (option == A_compact) {
         style->compact = true;
         return true;
@@ -185,16 +184,26 @@ static bool style_option(FloatStyle *style, Term option)
         return false;
     }
     Term name = tuple_elements(option)[0];
-    int64_t n = small_value(tuple_elements(option)[1]);
-    if (name == A_decimals && n >= 0 && n <= MAX_DECIMALS) {
+    if (name == A_decimals) {
         style->form = STYLE_DECIMALS;
-    } else if (name == A_scientific && n >= 0 && n <= MAX_SCIENTIFIC) {
+    } else if (name == A_scientific) {
         style->form = STYLE_SCIENTIFIC;
     } else {
         return false;
     }
-    style->decimals = (unsigned)n;
+    style->decimals = (int32_t)small_value(tuple_elements(option)[1]);
     return true;
+}
+
+/* Whether any float of that form fits 256 bytes. A negative number of digits in scientific form is 6, as C has it. */
+static bool style_fits(FloatStyle *style)
+{
+    enum { MAX_DECIMALS = 253, MAX_SCIENTIFIC = 249, C_DIGITS = 6 };
+    if (style->form == STYLE_SCIENTIFIC && style->decimals < 0) {
+        style->decimals = C_DIGITS;
+    }
+    return style->form == STYLE_SHORT ||
+           (style->decimals >= 0 && style->decimals <= (style->form == STYLE_DECIMALS ? MAX_DECIMALS : MAX_SCIENTIFIC));
 }
 
 static Term float_text(Proc *p, Term t, Term options, bool as_binary)
@@ -205,7 +214,7 @@ static Term float_text(Proc *p, Term t, Term options, bool as_binary)
             return p_badarg(p);
         }
     }
-    if (!is_nil(options) || !is_float(t)) {
+    if (!is_nil(options) || !is_float(t) || !style_fits(&style)) {
         return p_badarg(p);
     }
     char buf[FLOAT_TEXT_MAX];
@@ -216,10 +225,10 @@ static Term float_text(Proc *p, Term t, Term options, bool as_binary)
         n = float_format_short(d, buf);
         break;
     case STYLE_DECIMALS:
-        n = float_format_decimals(d, style.decimals, style.compact, buf, sizeof buf);
+        n = float_format_decimals(d, (unsigned)style.decimals, style.compact, buf, sizeof buf);
         break;
     default:
-        n = float_format_scientific(d, style.decimals, buf, sizeof buf);
+        n = float_format_scientific(d, (unsigned)style.decimals, buf, sizeof buf);
     }
     return n == 0 ? p_badarg(p) : text_result(p, (const uint8_t *)buf, n, as_binary);
 }

@@ -205,6 +205,8 @@ static bool compile_text(Proc *p, Term re, const ReFlags *f, ReProgram **r, Term
     if (!text) {
         return false;
     }
+    const uint8_t *end = memchr(text, 0, n); /* OTP gives patterns to PCRE as C strings */
+    n = end ? (size_t)(end - text) : n;
     uint8_t *key = re_key_make(f, text, n);
     vm_free(text);
     *r = re_program(key, RE_KEY_HEADER + n, &code, &offset);
@@ -565,6 +567,9 @@ static Term run_text(Proc *p, Term *a, Term options, const ReOptions *o)
     ReProgram *r;
     Term error, result;
     bool utf = o->flags.options & PCRE2_UTF;
+    if (!is_binary(a[1]) && !is_list(a[1])) {
+        return p_badarg(p);
+    }
     if (utf && (!is_bitstring(a[0]) || !is_bitstring(a[1]) || (o->type == AS_LIST && !o->global))) {
         return trap_unicode(p, a, options);
     }

@@ -85,6 +85,9 @@ static bool is_chardata(Term t, bool binaries, size_t *units)
                 t = head;
                 continue;
             }
+            if (is_big(head)) {
+                break; /* no character: what follows it is not looked at */
+            }
             if (is_binary(head)) {
                 *units += bitstring_bit_size(head) / 8;
             }

@@ -311,7 +311,9 @@ static void gc_settle(Proc *p, size_t need, Term *x, unsigned live, bool full)
     size_t size = (size_t)(p->stack_end - p->heap);
     size_t used = (size_t)(p->hp - p->heap) + (size_t)(p->stack_end - p->stop) + need;
     size_t wanted = size;
-    if (used > size || used > size - size / 4) {
+    if (STRESS_HEAP) {
+        wanted = used;
+    } else if (used > size || used > size - size / 4) {
         wanted = heap_next_size(full ? used * 2 : used > size ? used : size + 1);
     } else if (used * 4 < size && size > p->min_heap_words) {
         wanted = heap_next_size(used * 2);
@@ -415,13 +417,11 @@ bool heap_collect_gc(Proc *p, size_t need, Term *x, unsigned live)
     size_t mature = (size_t)(p->high_water - p->heap);
     bool full = (p->flags & PF_FULL_SWEEP) || p->minor_count >= p->fullsweep_after ||
                 (p->old_heap && (size_t)(p->old_end - p->old_hp) < mature);
-#ifdef LOOM_GC_STRESS
-    full = full || p->gc_count % 4 == 3;
-#endif
+    full = full || (STRESS_GC && p->gc_count % 4 == 3);
     gc_collect(p, full, need, x, live);
-#ifdef LOOM_GC_STRESS
-    heap_check(p, x, live);
-#endif
+    if (STRESS_GC) {
+        heap_check(p, x, live);
+    }
     if (p->max_heap_words && heap_total_words(p) > p->max_heap_words) {
         return proc_max_heap_exceeded(p);
     }

@@ -6,13 +6,13 @@
 #include "vm/proc/proc.h"
 #include "vm/vm.h"
 
-enum { MIN_HEAP_WORDS = 233, FIBONACCI_STEPS = 21, FRAG_MIN_WORDS = 64 };
+enum { MIN_HEAP_WORDS = STRESS_HEAP ? 0 : 233, FIBONACCI_STEPS = 21, FRAG_MIN_WORDS = STRESS_HEAP ? 0 : 64 };
 
 /* OTP's sizes: 12, 38, then each the sum of the two before and one more; from about a million words on, a fifth more
  * each. */
 size_t heap_next_size(size_t words)
 {
-    size_t before = 12, size = 38;
+    size_t before = 12, size = STRESS_HEAP ? words : 38;
     for (int i = 0; size < words; i++) {
         size_t next = i < FIBONACCI_STEPS ? size + before + 1 : size + size / 5;
         before = size;

@@ -56,7 +56,8 @@ typedef struct MagicKind {
 } MagicKind;
 
 /* --- memory --------------------------------------------------------------------------------- */
-/* General memory: never NULL. Running out panics naming what ran out. vm_free(NULL) is allowed. */
+/* General memory: never NULL. Where there is none, the machine ends with a message: nothing is half done then.
+ * vm_free(NULL) is allowed. */
 void *vm_alloc(size_t bytes) __attribute__((malloc, returns_nonnull));
 void *vm_calloc(size_t bytes) __attribute__((malloc, returns_nonnull)); /* zeroed */
 void *vm_realloc(void *mem, size_t bytes);
@@ -64,6 +65,7 @@ void vm_free(void *mem);
 /* Doubles a stack that is full, and says where it is now. One that is still at `local`, where most stay, moves to
  * memory of its own, for vm_free(). */
 void *vm_stack_grow(void *items, const void *local, size_t *capacity, size_t item_size);
+_Noreturn void vm_out_of_memory(size_t bytes);
 
 /* --- for natives ---------------------------------------------------------------------------- */
 /* Space for `words` words on p's heap or in a fragment; must be filled with terms before the next safe point. */

@@ -74,7 +74,7 @@ static uintptr_t literal_take_top(size_t bytes)
     if (end > literals.committed) {
         size_t step = (end - literals.committed + LITERAL_COMMIT_STEP - 1) & ~(size_t)(LITERAL_COMMIT_STEP - 1);
         if (!plat_commit((void *)literals.committed, step)) {
-            vm_panic("out of memory: cannot commit %zu bytes for literals", step);
+            vm_out_of_memory(step);
         }
         literals.committed += step;
     }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* General memory for the machine: the platform's allocator, with running out as a clear end instead of a NULL. */
 #include "vm/heap/heap.h"
+
+#include "lib/fmt.h"
 #include "vm/plat.h"
 #include "vm/vm.h"
 
-static _Noreturn void mem_out_of_memory(size_t bytes)
+void vm_out_of_memory(size_t bytes)
 {
-    vm_panic("out of memory: cannot allocate %zu bytes", bytes);
+    char text[80];
+    int n = fmt_buf(text, sizeof text, "loom: out of memory: cannot allocate %zu bytes\n", bytes);
+    plat_log(text, (size_t)n);
+    plat_give_up();
 }
 
 void *vm_alloc(size_t bytes)
 {
     void *mem = plat_alloc(bytes ? bytes : 1);
     if (!mem) {
-        mem_out_of_memory(bytes);
+        vm_out_of_memory(bytes);
     }
     return mem;
 }
@@ -27,7 +32,7 @@ void *vm_realloc(void *mem, size_t bytes)
 {
     void *moved = plat_realloc(mem, bytes ? bytes : 1);
     if (!moved) {
-        mem_out_of_memory(bytes);
+        vm_out_of_memory(bytes);
     }
     return moved;
 }

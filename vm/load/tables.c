@@ -306,7 +306,8 @@ static bool info_chunk(Loader *ld, int chunk, bool build, size_t *words, Term *t
     return *term != NONVALUE || load_fail(ld, "malformed attributes");
 }
 
-/* The file names as lists of characters; 0 is the module's own. Names are UTF-8 when that is what they are. */
+/* The file names as lists of characters; 0, and one without characters, is the module's own. Names are UTF-8 when that
+ * is what they are. */
 static size_t utf8_code_point(const uint8_t *s, size_t n, uint32_t *code)
 {
     static const uint8_t lead_mask[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
@@ -350,7 +351,8 @@ static void build_files(Loader *ld)
     ld->files[0] = build_chars(&ld->literal_hp, name, n, ending);
     for (uint32_t i = 1; i < ld->file_count; i++) {
         const uint8_t *at = ld->file_names[i];
-        ld->files[i] = build_chars(&ld->literal_hp, at + 2, (size_t)(at[0] << 8 | at[1]), NIL);
+        size_t size = (size_t)(at[0] << 8 | at[1]);
+        ld->files[i] = size ? build_chars(&ld->literal_hp, at + 2, size, NIL) : ld->files[0];
     }
 }
 

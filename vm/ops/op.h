@@ -23,6 +23,7 @@
 
 #include "vm/bif/native.h"
 #include "vm/proc/sched.h"
+#include "vm/stress.h"
 
 #define OP_PARAMS \
     const Word *ip __attribute__((unused)), Proc *p __attribute__((unused)), \
@@ -141,7 +142,7 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip);
 #define ENSURE(need, live)                                        \
     do {                                                          \
         if (__builtin_expect((size_t)(E - hp) < (size_t)(need) + STACK_RESERVE || \
-                             (p->flags & PF_NEEDS_COLLECT) || GC_STRESS, 0)) { \
+                             (p->flags & PF_NEEDS_COLLECT) || STRESS_GC, 0)) { \
             OP_SAVE();                                            \
             p->ip = ip;                                           \
             if (!heap_collect_gc(p, (need) + STACK_RESERVE, x, (live))) { \
@@ -157,9 +158,4 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip);
         ENSURE(need, (live) + 1);     \
         (t) = x[live];                \
     } while (0)
-#ifdef LOOM_GC_STRESS
-#define GC_STRESS 1 /* every chance to collect is taken */
-#else
-#define GC_STRESS 0
-#endif
 enum { STACK_RESERVE = 4 }; /* words kept free between heap and stack */

@@ -332,7 +332,8 @@ static bool segment_bits(const Segments *g, size_t i, size_t *bits, Failure *f)
         return true;
     case BSC_UTF32:
         *bits = 32;
-        return true;
+        value = segment_value(g, i);
+        return is_code_point(value) || fail_as(f, A_badarg, A_utf32, A_type, value);
     case BSC_STRING:
         *bits = (size_t)small_value(s->size) * 8;
         return true;
@@ -340,12 +341,15 @@ static bool segment_bits(const Segments *g, size_t i, size_t *bits, Failure *f)
     return fail_as(f, A_badarg, A_binary, A_type, NIL);
 }
 
-/* Sum of all segments in bits; the appended-to binary counts only as far as it is not there yet: not at all. */
+/* Sum of all segments in bits; the appended-to binary is not counted, and not looked at before the others are. */
 static bool total_bits(const Segments *g, size_t *total, Failure *f)
 {
     size_t sum = 0;
     for (size_t i = 0; i < g->count; i++) {
         size_t bits;
+        if (segment_type(&g->s[i]) <= BSC_PRIVATE_APPEND) {
+            continue;
+        }
         f->segment = segment_number(g, i);
         if (!segment_bits(g, i, &bits, f)) {
             return false;
@@ -353,7 +357,7 @@ static bool total_bits(const Segments *g, size_t *total, Failure *f)
         if (sum + bits > MAX_BITS) {
             return fail_as(f, A_system_limit, A_binary, A_binary, A_size);
         }
-        sum += segment_type(&g->s[i]) <= BSC_PRIVATE_APPEND ? 0 : bits;
+        sum += bits;
     }
     *total = sum;
     return true;
@@ -425,9 +429,9 @@ NOINLINE Term create_bin(Proc *p, const Word *ip, const Term *x, const Term *E)
     if (appends(&g)) {
         bool private = segment_type(&g.s[0]) == BSC_PRIVATE_APPEND;
         from = segment_value(&g, 0);
-        if (!is_bitstring(from)) {
-            f.segment = segment_number(&g, 0);
-            fail_as(&f, A_badarg, A_binary, A_type, from);
+        size_t there;
+        f.segment = segment_number(&g, 0);
+        if (!segment_bits(&g, 0, &there, &f)) {
             raise_failure(p, &f);
             return NONVALUE;
         }

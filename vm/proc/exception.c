@@ -61,6 +61,21 @@ static unsigned stack_addresses(const Term *slot, const Term *end, Word *to, uns
     return n;
 }
 
+/* True when the instruction had made its call before there was found to be nothing to call: OTP's machine then sees the
+ * caller twice, failing and waiting for the return. */
+static bool fails_in_call(const Proc *p, const Word *ip)
+{
+    Word op = breakpoint_instruction(ip);
+    if (op == (Word)(uintptr_t)op_call_fun || op == (Word)(uintptr_t)op_call_fun2) {
+        return true;
+    }
+    if (op != (Word)(uintptr_t)op_call_ext_native || !p->fault_hide_native) {
+        return false;
+    }
+    const Export *e = (const Export *)(uintptr_t)ip[2];
+    return export_function(e) == A_apply && export_arity(e) == 2 && export_module(e) == A_erlang;
+}
+
 /* The failing instruction's own address (unless it stands in no function, or is a native's body), then the callers'. */
 static Term raw_addresses(Proc *p, const Word *ip, unsigned max)
 {
@@ -70,6 +85,9 @@ static Term raw_addresses(Proc *p, const Word *ip, unsigned max)
     const Term *slot = p->stop;
     if (max > 0 && breakpoint_instruction(ip) != (Word)(uintptr_t)op_call_native && code_find(ip, &in)) {
         object[1 + n++] = (Word)(uintptr_t)ip;
+        if (n < max && fails_in_call(p, ip)) {
+            object[1 + n++] = (Word)(uintptr_t)ip;
+        }
         slot += code_has_frame(in, ip);
     }
     n += stack_addresses(slot, p->stack_end, object + 1 + n, max - n, 0);

@@ -7,6 +7,7 @@
 
 #include "vm/heap/heap.h"
 #include "vm/lock.h"
+#include "vm/stress.h"
 #include "vm/term/atom.h"
 
 typedef struct Sched Sched;
@@ -17,11 +18,7 @@ struct IdMap; /* proc/idmap.h */
 struct Timer;
 
 enum { PRIO_MAX, PRIO_HIGH, PRIO_NORMAL, PRIO_LOW, PRIO_COUNT };
-#ifdef LOOM_YIELD_STRESS
-enum { SLICE_REDUCTIONS = 1 }; /* every place where a process can give up the scheduler is taken */
-#else
-enum { SLICE_REDUCTIONS = 4000 };
-#endif
+enum { SLICE_REDUCTIONS = STRESS_YIELD ? 0 : 4000 };
 enum { MAX_X_REGS = 1024, MAX_FLOAT_REGS = 1024, SAVED_X_REGS = 6 };
 
 /* What the interpreter left the process in, when it returned to the scheduler. */

@@ -25,8 +25,8 @@
 #include "vm/trace/profile.h"
 #include "vm/vm.h"
 
-enum { POLL_REDUCTIONS = 2 * SLICE_REDUCTIONS, POLL_SLICES = 64, LOW_EVERY = 8 };
-enum { SHARE_AFTER = 4 * SLICE_REDUCTIONS }; /* reductions that processes have waited for, each counted */
+enum { POLL_REDUCTIONS = 8000, POLL_SLICES = 64, LOW_EVERY = 8 };
+enum { SHARE_AFTER = 16000 }; /* reductions that processes have waited for, each counted */
 enum { STEAL_MAX = 32, IDLE_SPINS = 300, SPINS_PER_LOOK = 16, LOOKS_PER_POLL = 8 };
 
 static struct Schedulers {

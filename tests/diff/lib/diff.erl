@@ -1,0 +1,253 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% Differential testing: drives diff_play on this erl and on a loom at the other end of a port, with the same cases, in
+%% batches; while loom plays one, the next is drawn and played here. A difference is shrunk and written to tests/diff/found,
+%% whose cases every run plays first: so it is a test from then on.
+%%
+%% Batch N of a kind depends on SEED and N alone. Started by tests/diff/run, which says what the environment may hold.
+-module(diff).
+-export([main/0, draw/1]).
+
+-define(MAX_FOUND, 400).
+
+-record(run, {loom, command, found, folder, differences = 0, counts = #{}, slow = 0, started}).
+
+main() ->
+    {_, R} = spawn_monitor(fun run/0),
+    receive {'DOWN', R, _, _, Why} -> io:format("FAIL the driver: ~p~n", [Why]), halt(1) end.
+
+run() ->
+    logger:set_primary_config(level, none),
+    process_flag(trap_exit, true),
+    Seed = number("SEED", 1),
+    Run0 = #run{command = command(), folder = os:getenv("FOUND"), found = [], started = erlang:monotonic_time()},
+    io:format("seed ~w~n", [Seed]),
+    Run1 = replay(start(Run0)),
+    diff_play:limit(2000, 20000000),
+    Run2 = phase(calls, Seed, number("CALLS", 1000000), Run1),
+    Run3 = phase(programs, Seed, number("PROGRAMS", 20000), Run2),
+    halt(case Run3#run.differences of 0 -> 0; _ -> 1 end).
+
+number(Name, Default) ->
+    case os:getenv(Name) of
+        Value when Value =:= false; Value =:= "" -> Default;
+        Value -> list_to_integer(Value)
+    end.
+
+%% --- the other machine -----------------------------------------------------------------------------------
+command() ->
+    {os:getenv("LOOM"),
+     string:lexemes(case os:getenv("LOOM_FLAGS") of false -> "+S 1"; Flags -> Flags end, " ") ++
+         ["+t", "4000000", "-boot", "no_dot_erlang", "-noinput", "-kernel", "logger_level", "none", "-pa", filename:dirname(code:which(?MODULE)),
+          "-s", "diff_play", "serve"]}.
+
+start(#run{command = {Program, Args}} = Run) ->
+    Run#run{loom = open_port({spawn_executable, Program}, [{args, Args}, {packet, 4}, binary, exit_status])}.
+
+send(#run{loom = Port}, Request) -> port_command(Port, term_to_binary(Request)).
+
+answer(#run{loom = Port}) ->
+    receive
+        {Port, {data, Bytes}} -> {ok, binary_to_term(Bytes)};
+        {Port, {exit_status, Status}} -> {ended, Status}
+    after 600000 ->
+        {os_pid, Pid} = erlang:port_info(Port, os_pid),
+        os:cmd("kill -9 " ++ integer_to_list(Pid)),
+        receive {Port, {exit_status, _}} -> ok end,
+        {ended, hangs}
+    end.
+
+%% {Answer, Run}: with a new machine when that one ended.
+ask(Run, Request) ->
+    send(Run, Request),
+    case answer(Run) of
+        {ok, Answer} -> {Answer, Run};
+        {ended, Why} -> {{ended, Why}, start(Run)}
+    end.
+
+%% --- phases ----------------------------------------------------------------------------------------------
+phase(_, _, 0, Run) -> Run;
+phase(Name, Seed, Wanted, Run0) ->
+    Before = Run0#run.differences,
+    Run = batches(Name, Seed, 1, Wanted, none, Run0#run{counts = #{}, slow = 0, started = erlang:monotonic_time()}),
+    Counts = lists:join(", ", [io_lib:format("~w ~s", [V, K]) || {K, V} <- lists:sort(maps:to_list(Run#run.counts))]),
+    Seconds = erlang:convert_time_unit(erlang:monotonic_time() - Run#run.started, native, second),
+    Text = io_lib:format("~s; ~w too slow and left out; ~w s", [Counts, Run#run.slow, Seconds]),
+    case Run#run.differences - Before of
+        0 -> io:format("ok ~s ~s~n", [Name, Text]);
+        N -> io:format("FAIL ~s ~w differences, in ~s; ~s~n", [Name, N, Run#run.folder, Text])
+    end,
+    Run.
+
+batches(Name, Seed, N, Wanted, Under, Run) ->
+    Next = case done(Name, Run, Under) >= Wanted orelse Run#run.differences >= ?MAX_FOUND of
+        true -> none;
+        false -> batch(Name, Seed, N)
+    end,
+    Run1 = compare(Under, Run),
+    case Next of
+        none -> Run1;
+        {Cases, _} ->
+            send(Run1, {hashes, Cases}),
+            N rem 20 =:= 0 andalso os:getenv("VERBOSE") =/= false andalso io:format("~s batch ~w: ~w~n", [Name, N, Run1#run.counts]),
+            batches(Name, Seed, N + 1, Wanted, Next, Run1)
+    end.
+
+done(Name, #run{counts = Counts}, Under) ->
+    Old = case Name of
+        calls -> maps:get("calls", Counts, 0) + maps:get("table operations", Counts, 0) + maps:get("process steps", Counts, 0);
+        programs -> maps:get("programs", Counts, 0)
+    end,
+    case Under of
+        none -> Old;
+        {Cases, _} -> Old + lists:sum([weight(C) || C <- Cases])
+    end.
+
+batch(Name, Seed, N) ->
+    rand:seed(exsss, {Seed, N, erlang:phash2(Name)}),
+    Cases = draw(Name),
+    Hashes = diff_play:hashes(Cases),
+    {[case H of too_much -> skip; _ -> C end || {C, H} <- lists:zip(Cases, Hashes)], Hashes}.
+
+draw(calls) -> [diff_calls:draw() || _ <- lists:seq(1, 1000)] ++ [diff_ets:draw() || _ <- lists:seq(1, 4)] ++ [diff_procs:draw() || _ <- lists:seq(1, 4)];
+draw(programs) -> [program() || _ <- lists:seq(1, 20)].
+
+program() ->
+    {Text, Options, Calls} = diff_program:draw(diff_p),
+    case %% The compiler writes of some of its troubles to standard output; they are none of ours.
+compiled({source, diff_p, Text, Options, Calls}) of
+        {program, _, _, _, _} = Case -> Case;
+        {error, Why} ->
+            os:getenv("VERBOSE") =/= false andalso io:format("does not compile: ~p ~p~n", [Options, Why]),
+            program()
+    end.
+
+%% The source stays with the program, for the shrinker; what is played has none.
+compiled({source, Module, Text, Options, Calls} = Source) ->
+    try diff_program:compile(Module, Text, Options) of
+        {_, _, {ok, Module, Beam, _}} -> {program, Module, Beam, Calls, Source};
+        {_, _, Error} -> {error, Error}
+    catch C:E:S -> {error, {C, E, S}}
+    end;
+compiled({forms, Module, Forms, Options, Calls} = Source) ->
+    try compile:forms(Forms, [binary, return | Options]) of
+        {ok, Module, Beam, _} -> {program, Module, Beam, Calls, Source};
+        Error -> {error, Error}
+    catch C:E -> {error, {C, E}}
+    end;
+compiled(Case) -> Case.
+
+weight({call, _, _, _}) -> 1;
+weight({ets, {_, _, Ops}}) -> length(Ops);
+weight({procs, Steps}) -> length(Steps);
+weight({program, _, _, _, _}) -> 1;
+weight(_) -> 0.
+
+label(call) -> "calls";
+label(ets) -> "table operations";
+label(procs) -> "process steps";
+label(program) -> "programs".
+
+compare(none, Run) -> Run;
+compare({Cases, Hashes}, Run) ->
+    Counted = lists:foldl(fun count/2, Run, Cases),
+    case answer(Run) of
+        {ok, Theirs} ->
+            Differing = [C || {C, H, T} <- lists:zip3(Cases, Hashes, Theirs), H =/= T, C =/= skip],
+            lists:foldl(fun difference/2, Counted, Differing);
+        {ended, Why} ->
+            io:format("loom ended: ~p~n", [Why]),
+            lists:foldl(fun difference/2, start(Counted), deadly(Cases, start(Counted)))
+    end.
+
+count(skip, #run{slow = N} = Run) -> Run#run{slow = N + 1};
+count(Case, #run{counts = Counts} = Run) ->
+    Add = fun(K, N, M) -> maps:update_with(K, fun(V) -> V + N end, N, M) end,
+    New = Add(label(element(1, Case)), weight(Case), Counts),
+    Run#run{counts = case Case of {program, _, _, Calls, _} -> Add("calls of programs", length(Calls), New); _ -> New end}.
+
+%% The first case that ends loom: alone, or with all before it.
+deadly(Cases, Run) ->
+    case [C || C <- Cases, C =/= skip, differs(C, Run)] of
+        [] -> io:format("FAIL no single case of the batch ends it~n"), halt(1);
+        [C | _] -> [C]
+    end.
+
+%% --- differences ---------------------------------------------------------------------------------------------
+outcomes(Case, Run) ->
+    Ours = diff_play:full(Case),
+    {Theirs, Run1} = ask(Run, {full, Case}),
+    {Ours, Theirs, Run1}.
+
+differs(Case, Run0) ->
+    Run = case get(fresh) of undefined -> Run0; Fresh -> Fresh end,
+    {Ours, Theirs, Run1} = outcomes(Case, Run),
+    put(fresh, Run1),
+    element(2, Ours) =/= element(2, Theirs) andalso diff_play:hashes([Case]) =/= [too_much].
+
+difference(Case, #run{differences = N, found = Found} = Run) ->
+    %% The same function over and over is one finding.
+    Kind = case Case of {call, M, F, _} -> {M, F}; _ -> element(1, Case) end,
+    case {N >= ?MAX_FOUND, length([K || K <- Found, K =:= Kind])} of
+        {true, _} -> Run;
+        {_, Same} when is_tuple(Kind), Same >= 2; Same >= 10 -> Run#run{differences = N + 1};
+        _ -> new_difference(Case, Run#run{found = [Kind | Found]})
+    end.
+
+new_difference(Case, Run) ->
+    put(fresh, Run),
+    Small = case differs(Case, Run) of
+        true -> diff_shrink:shrink(Case, fun(C) -> try_case(C, Run) end);
+        false -> io:format("a difference came once only, and not by itself~n"), Case
+    end,
+    {Ours, Theirs, Run1} = outcomes(Small, get(fresh)),
+    erase(fresh),
+    write(Small, Ours, Theirs, Run1#run.folder),
+    Run1#run{differences = Run1#run.differences + 1}.
+
+try_case(Case, Run) ->
+    case compiled(Case) of
+        {error, _} -> false;
+        C -> differs(C, Run) andalso {true, C}
+    end.
+
+write(Case, Ours, Theirs, Folder) ->
+    Stored = case Case of {program, _, _, _, Source} -> Source; _ -> Case end,
+    <<Hash:4/binary, _/binary>> = erlang:md5(term_to_binary(Stored)),
+    Path = filename:join(Folder, string:lowercase(binary_to_list(binary:encode_hex(Hash))) ++ ".case"),
+    Text = [readable(Stored), "\nerl:  ", text(Ours), "\nloom: ", text(Theirs)],
+    Comment = [["%% ", Line, "\n"] || Line <- string:split(unicode:characters_to_list(Text), "\n", all), Line =/= []],
+    Data = [io_lib:format("~p.~n", [base64:encode(term_to_binary(Stored, [compressed]))])],
+    ok = filelib:ensure_dir(Path),
+    ok = file:write_file(Path, unicode:characters_to_binary(["%% SPDX-License-Identifier: Apache-2.0\n", Comment, Data])),
+    io:format("DIFFERENCE ~s~n~ts~n", [Path, unicode:characters_to_list(Text)]).
+
+readable({call, M, F, A}) -> io_lib:format("~w:~w~0p", [M, F, A]);
+readable({forms, _, Forms, Options, Calls}) -> [io_lib:format("~p ~0p~n", [Options, Calls]), [erl_pp:form(F) || F <- Forms]];
+readable({source, _, Text, Options, Calls}) -> [io_lib:format("~p ~0p~n", [Options, Calls]), Text];
+readable(Case) -> io_lib:format("~p", [Case]).
+
+text({Bytes, Hash}) when is_binary(Bytes) ->
+    case unicode:characters_to_list(Bytes) of
+        L when is_list(L), length(L) > 3000 -> [lists:sublist(L, 3000), "... ", binary:encode_hex(Hash)];
+        L when is_list(L) -> L;
+        _ -> io_lib:format("~p", [Bytes])
+    end;
+text(Other) -> io_lib:format("~p", [Other]).
+
+%% --- what was found once ----------------------------------------------------------------------------------------
+replay(#run{folder = Folder} = Run) ->
+    Files = lists:sort(filelib:wildcard(filename:join(Folder, "*.case"))),
+    {Bad, Run1} = lists:foldl(fun replay/2, {0, Run}, Files),
+    [io:format("ok found ~w cases of earlier runs~n", [length(Files)]) || Bad =:= 0, Files =/= []],
+    Run1#run{differences = Bad}.
+
+replay(File, {Bad, Run}) ->
+    {ok, [Data]} = file:consult(File),
+    Case = compiled(binary_to_term(base64:decode(Data))),
+    {Ours, Theirs, Run1} = outcomes(Case, Run),
+    case element(2, Ours) =:= element(2, Theirs) of
+        true -> {Bad, Run1};
+        false ->
+            io:format("FAIL found/~s~n~ts~nerl:  ~ts~nloom: ~ts~n", [filename:basename(File), readable(Case), text(Ours), text(Theirs)]),
+            {Bad + 1, Run1}
+    end.
