@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the builds that look for mistakes change (mk/flags.mk, doc/testing.md): constants, so that the others pay nothing.
+ * What the builds that look for mistakes change (mk/flags.mk, doc/testing.md): constants, so that the others pay
+ * nothing.
  *
  *     B=stress-gc      every chance to collect is taken, and the heap walked afterwards
  *     B=stress-yield   a slice is over at the next call

@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% Differential testing: drives diff_play on this erl and on a loom at the other end of a port, with the same cases, in
-%% batches; while loom plays one, the next is drawn and played here. A difference is shrunk and written to tests/diff/found,
+%% batches; while loom plays one, the next is drawn and played here. A difference is shrunk and written to
+%% tests/diff/found,
 %% whose cases every run plays first: so it is a test from then on.
 %%
 %% Batch N of a kind depends on SEED and N alone. Started by tests/diff/run, which says what the environment may hold.
@@ -37,7 +38,8 @@ number(Name, Default) ->
 command() ->
     {os:getenv("LOOM"),
      string:lexemes(case os:getenv("LOOM_FLAGS") of false -> "+S 1"; Flags -> Flags end, " ") ++
-         ["+t", "4000000", "-boot", "no_dot_erlang", "-noinput", "-kernel", "logger_level", "none", "-pa", filename:dirname(code:which(?MODULE)),
+         ["+t", "4000000", "-boot", "no_dot_erlang", "-noinput", "-kernel", "logger_level", "none", "-pa",
+             filename:dirname(code:which(?MODULE)),
           "-s", "diff_play", "serve"]}.
 
 start(#run{command = {Program, Args}} = Run) ->
@@ -88,13 +90,15 @@ batches(Name, Seed, N, Wanted, Under, Run) ->
         none -> Run1;
         {Cases, _} ->
             send(Run1, {hashes, Cases}),
-            N rem 20 =:= 0 andalso os:getenv("VERBOSE") =/= false andalso io:format("~s batch ~w: ~w~n", [Name, N, Run1#run.counts]),
+            N rem 20 =:= 0 andalso os:getenv("VERBOSE") =/= false andalso io:format("~s batch ~w: ~w~n", [Name, N,
+                Run1#run.counts]),
             batches(Name, Seed, N + 1, Wanted, Next, Run1)
     end.
 
 done(Name, #run{counts = Counts}, Under) ->
     Old = case Name of
-        calls -> maps:get("calls", Counts, 0) + maps:get("table operations", Counts, 0) + maps:get("process steps", Counts, 0);
+        calls -> maps:get("calls", Counts, 0) + maps:get("table operations", Counts, 0) + maps:get("process steps",
+            Counts, 0);
         programs -> maps:get("programs", Counts, 0)
     end,
     case Under of
@@ -108,7 +112,8 @@ batch(Name, Seed, N) ->
     Hashes = diff_play:hashes(Cases),
     {[case H of too_much -> skip; _ -> C end || {C, H} <- lists:zip(Cases, Hashes)], Hashes}.
 
-draw(calls) -> [diff_calls:draw() || _ <- lists:seq(1, 1000)] ++ [diff_ets:draw() || _ <- lists:seq(1, 4)] ++ [diff_procs:draw() || _ <- lists:seq(1, 4)];
+draw(calls) -> [diff_calls:draw() || _ <- lists:seq(1, 1000)] ++ [diff_ets:draw() || _ <- lists:seq(1,
+    4)] ++ [diff_procs:draw() || _ <- lists:seq(1, 4)];
 draw(programs) -> [program() || _ <- lists:seq(1, 20)].
 
 program() ->
@@ -163,7 +168,8 @@ count(skip, #run{slow = N} = Run) -> Run#run{slow = N + 1};
 count(Case, #run{counts = Counts} = Run) ->
     Add = fun(K, N, M) -> maps:update_with(K, fun(V) -> V + N end, N, M) end,
     New = Add(label(element(1, Case)), weight(Case), Counts),
-    Run#run{counts = case Case of {program, _, _, Calls, _} -> Add("calls of programs", length(Calls), New); _ -> New end}.
+    Run#run{counts = case Case of {program, _, _, Calls, _} -> Add("calls of programs", length(Calls), New); _ ->
+        New end}.
 
 %% The first case that ends loom: alone, or with all before it.
 deadly(Cases, Run) ->
@@ -218,11 +224,13 @@ write(Case, Ours, Theirs, Folder) ->
     Comment = [["%% ", Line, "\n"] || Line <- string:split(unicode:characters_to_list(Text), "\n", all), Line =/= []],
     Data = [io_lib:format("~p.~n", [base64:encode(term_to_binary(Stored, [compressed]))])],
     ok = filelib:ensure_dir(Path),
-    ok = file:write_file(Path, unicode:characters_to_binary(["%% SPDX-License-Identifier: Apache-2.0\n", Comment, Data])),
+    ok = file:write_file(Path, unicode:characters_to_binary(["%% SPDX-License-Identifier: Apache-2.0\n", Comment,
+        Data])),
     io:format("DIFFERENCE ~s~n~ts~n", [Path, unicode:characters_to_list(Text)]).
 
 readable({call, M, F, A}) -> io_lib:format("~w:~w~0p", [M, F, A]);
-readable({forms, _, Forms, Options, Calls}) -> [io_lib:format("~p ~0p~n", [Options, Calls]), [erl_pp:form(F) || F <- Forms]];
+readable({forms, _, Forms, Options, Calls}) -> [io_lib:format("~p ~0p~n", [Options, Calls]), [erl_pp:form(F)
+    || F <- Forms]];
 readable({source, _, Text, Options, Calls}) -> [io_lib:format("~p ~0p~n", [Options, Calls]), Text];
 readable(Case) -> io_lib:format("~p", [Case]).
 
@@ -248,6 +256,7 @@ replay(File, {Bad, Run}) ->
     case element(2, Ours) =:= element(2, Theirs) of
         true -> {Bad, Run1};
         false ->
-            io:format("FAIL found/~s~n~ts~nerl:  ~ts~nloom: ~ts~n", [filename:basename(File), readable(Case), text(Ours), text(Theirs)]),
+            io:format("FAIL found/~s~n~ts~nerl:  ~ts~nloom: ~ts~n", [filename:basename(File), readable(Case),
+                text(Ours), text(Theirs)]),
             {Bad + 1, Run1}
     end.

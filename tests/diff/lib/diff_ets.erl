@@ -8,12 +8,14 @@
 
 draw() ->
     Type = pick([set, ordered_set, bag, duplicate_bag]),
-    Options = [O || O <- [compressed, {keypos, 2}, {write_concurrency, true}, {read_concurrency, true}, {decentralized_counters, true}], chance(12)],
+    Options = [O || O <- [compressed, {keypos, 2}, {write_concurrency, true}, {read_concurrency, true},
+        {decentralized_counters, true}], chance(12)],
     {ets, {Type, Options, [op(Type, 4 + r(30)) || _ <- lists:seq(1, 20 + r(60))]}}.
 
 play({Type, Options, Ops}) ->
     T = ets:new(diff, [Type | Options]),
-    [diff_play:outcome(fun() -> op(T, Type, Op) end) || Op <- Ops] ++ [in_order(Type, ets:tab2list(T)), ets:info(T, size)].
+    [diff_play:outcome(fun() -> op(T, Type, Op) end) || Op <- Ops] ++ [in_order(Type, ets:tab2list(T)), ets:info(T,
+        size)].
 
 op(Type, Range) ->
     K = key(Range),
@@ -35,12 +37,15 @@ op(Type, Range) ->
         17 -> {match_object, [head(Range)]};
         18 -> {select, [diff_calls:special(ms)]};
         19 -> {select_count, [[{head(Range), [], [pick([true, {is_atom, '$1'}])]}]]};
-        20 -> {select_delete, [[{head(Range), [pick([{'<', '$1', 3}, {is_integer, '$1'}, {is_tuple, '$1'}])], [true]}]]};
-        21 -> {select_replace, [pick([[{{'$1', '$2'}, [], [{{'$1', {{'$2'}}}}]}], [{{'$1', '_'}, [{is_integer, '$1'}], [{{'$1', new}}]}], diff_calls:special(ms)])]};
+        20 -> {select_delete, [[{head(Range), [pick([{'<', '$1', 3}, {is_integer, '$1'}, {is_tuple, '$1'}])],
+            [true]}]]};
+        21 -> {select_replace, [pick([[{{'$1', '$2'}, [], [{{'$1', {{'$2'}}}}]}], [{{'$1', '_'}, [{is_integer, '$1'}],
+            [{{'$1', new}}]}], diff_calls:special(ms)])]};
         22 -> {chunks, [[{head(Range), [], ['$_']}], 1 + r(9)]};
         23 -> {member, [K]};
         24 when Type =:= ordered_set -> {pick([next, prev]), [K]};
-        25 when Type =:= ordered_set -> {pick([first, last, {slot, r(20)}, {select_reverse, [{head(Range), [], ['$_']}]}]), []};
+        25 when Type =:= ordered_set -> {pick([first, last, {slot, r(20)}, {select_reverse, [{head(Range), [],
+            ['$_']}]}]), []};
         26 -> {match_delete, [head(Range)]};
         27 -> {pick([delete_all_objects, size, foldl, badarg]), []};
         28 -> {select, [[{head(Range), [], [pick(['$_', '$1', '$$', {{'$1', 1}}])]}]]};
@@ -71,7 +76,8 @@ object(Range) ->
 wide({K}) -> {K, K};
 wide(T) -> T.
 
-counter() -> pick([r(10), {2, r(5)}, {2, -r(5)}, {2, r(9), 10, 0}, {2, -r(9), 0, 10}, {3, 1}, {2, 1 bsl 70}, {2, -(1 bsl 70)}, [{2, 1}, {2, 2}], [], {1, 1}, x]).
+counter() -> pick([r(10), {2, r(5)}, {2, -r(5)}, {2, r(9), 10, 0}, {2, -r(9), 0, 10}, {3, 1}, {2, 1 bsl 70}, {2,
+    -(1 bsl 70)}, [{2, 1}, {2, 2}], [], {1, 1}, x]).
 
 head(Range) ->
     K = pick([key(Range), '$1', '_', {'$1', '$2'}, {r(5), '$1'}, ['$1'], {'$1', a}, #{k => '$1'}]),

@@ -1,12 +1,14 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% Plays cases and tells what came of them. The same beam runs on erl and on loom; on loom it serves the driver (diff.erl)
+%% Plays cases and tells what came of them. The same beam runs on erl and on loom; on loom it serves the driver
+%% (diff.erl)
 %% over standard input and output. A case:
 %%
 %%     {call, M, F, Args}                 one call
 %%     {ets, Script} {procs, Script}      diff_ets, diff_procs
 %%     {program, Module, Beam, Calls, _}  a module, and which of its functions to call
 %%
-%% Of each case a hash is kept: of result or exception (class, reason, the stack as far as the case reaches, with arguments,
+%% Of each case a hash is kept: of result or exception (class, reason, the stack as far as the case reaches, with
+%% arguments,
 %% lines and error_info) as external term, as ~w and, of each fourth, as ~p and ~tp. `full` gives the outcome as text.
 -module(diff_play).
 -export([serve/0, hashes/1, full/1, outcome/1, limit/2, large/1]).
@@ -73,7 +75,8 @@ outcome_of({program, Module, Beam, Calls, _Source}) ->
 
 %% For the machine that says what is right: what takes too long or too much is killed, and its hash is `too_much`.
 limit(Milliseconds, Words) ->
-    persistent_term:put(?MODULE, {Milliseconds, [{max_heap_size, #{size => Words, kill => true, error_logger => false}}]}).
+    persistent_term:put(?MODULE, {Milliseconds, [{max_heap_size, #{size => Words, kill => true,
+        error_logger => false}}]}).
 
 %% In a process of its own, without what earlier cases left in the dictionary or the mailbox.
 alone(Fun) ->

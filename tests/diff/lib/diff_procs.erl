@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% Scripts for some processes, which do as they are told one after another, and write down every message and signal they
-%% see. After each step all are asked in rounds until nothing can be under way any more: what was seen is then the same on
+%% see. After each step all are asked in rounds until nothing can be under way any more: what was seen is then the
+%% same on
 %% every machine. Processes are called by the number of the step that made them.
 -module(diff_procs).
 -export([draw/0, play/1]).
@@ -12,7 +13,8 @@ draw() -> {procs, [step(I) || I <- lists:seq(1, 5 + r(20))]}.
 step(I) ->
     A = r(I), B = r(I),
     case r(16) of
-        0 -> {spawn, A, [O || O <- [link, monitor, {priority, high}, {min_heap_size, 500}, {message_queue_data, off_heap}, {fullsweep_after, 0}], chance(40)]};
+        0 -> {spawn, A, [O || O <- [link, monitor, {priority, high}, {min_heap_size, 500}, {message_queue_data,
+            off_heap}, {fullsweep_after, 0}], chance(40)]};
         1 -> {spawn, A, [link]};
         2 -> {spawn, A, [monitor]};
         3 -> {send, A, B, g(plain)};
@@ -27,7 +29,8 @@ step(I) ->
         12 -> {name, A, pick([diff_a, diff_b, undefined, 'x'])};
         13 -> {unname, A, pick([diff_a, diff_b, x])};
         14 -> {info, A, B};
-        15 -> pick([{send_name, A, pick([diff_a, diff_b, x]), r(9)}, {timer, A, B, r(9)}, {select, A, r(9)}, {monitor_name, A, pick([diff_a, diff_b])}, {alias, A}, {hibernate, A}])
+        15 -> pick([{send_name, A, pick([diff_a, diff_b, x]), r(9)}, {timer, A, B, r(9)}, {select, A, r(9)},
+            {monitor_name, A, pick([diff_a, diff_b])}, {alias, A}, {hibernate, A}])
     end.
 
 play(Steps) ->

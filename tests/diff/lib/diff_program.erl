@@ -21,15 +21,18 @@ draw(Module) ->
     Count = 2 + r(4),
     Functions = [{I, [pick(?KINDS) || _ <- lists:seq(1, 1 + r(3))], pick(?KINDS)} || I <- lists:seq(1, Count)],
     put(functions, Functions),
-    Text = [io_lib:format("-module(~w).~n-compile([export_all, nowarn_export_all]).~n-record(rec, {a = 1, b, c = []}).~n", [Module]),
+    Text = [io_lib:format("-module(~w).~n-compile([export_all, nowarn_export_all]).~n", [Module]),
+            "-record(rec, {a = 1, b, c = []}).\n",
             [function(F) || F <- Functions]],
     Calls = [{name(I), [value(K) || K <- Kinds]} || {I, Kinds, _} <- Functions, _ <- lists:seq(1, 6)],
     {lists:flatten(Text), options(), Calls}.
 
 options() ->
     %% Not no_copt: the code behind can end a try on one way only, which loom's verifier refuses.
-    All = [no_type_opt, no_bool_opt, no_share_opt, no_bsm_opt, no_ssa_opt, no_fun_opt, no_recv_opt, no_postopt, no_module_opt, no_stack_trimming,
-           inline, {inline_size, 60}, no_throw_opt, no_ssa_opt_float, no_init_yregs, no_bs_create_bin, no_shared_fun_wrappers, no_make_fun_opt],
+    All = [no_type_opt, no_bool_opt, no_share_opt, no_bsm_opt, no_ssa_opt, no_fun_opt, no_recv_opt, no_postopt,
+        no_module_opt, no_stack_trimming,
+           inline, {inline_size, 60}, no_throw_opt, no_ssa_opt_float, no_init_yregs, no_bs_create_bin,
+               no_shared_fun_wrappers, no_make_fun_opt],
     case r(5) of
         0 -> [];
         1 -> [pick([r22, r23, r24])];
@@ -126,7 +129,8 @@ pp(tuple, D, Env) ->
     case r(4) of
         0 -> {A, N} = p(any, D - 1, Env), {["#rec{a = ", A, "}"], N};
         1 -> {A, N} = p(any, D - 1, Env), {["{ok, ", A, "}"], N};
-        _ -> {Ps, New} = each_p([pick(?KINDS) || _ <- lists:seq(1, r(4))], D - 1, Env), {["{", lists:join(", ", Ps), "}"], New}
+        _ -> {Ps, New} = each_p([pick(?KINDS) || _ <- lists:seq(1, r(4))], D - 1, Env), {["{", lists:join(", ", Ps),
+            "}"], New}
     end;
 pp(map, D, Env) ->
     Ks = lists:usort([lit_key() || _ <- lists:seq(1, r(3))]),
@@ -141,7 +145,8 @@ each_p(Kinds, D, Env) ->
 
 %% <<A:8, B:A/binary, ...>>: sizes may be what came before.
 bin_p(Env) ->
-    {Segments, New} = lists:foldl(fun(_, {Ss, N}) -> {S, More} = segment_p(N, Env), {Ss ++ [S], More ++ N} end, {[], []}, lists:seq(1, 1 + r(4))),
+    {Segments, New} = lists:foldl(fun(_, {Ss, N}) -> {S, More} = segment_p(N, Env), {Ss ++ [S], More ++ N} end, {[],
+        []}, lists:seq(1, 1 + r(4))),
     {Tail, More} = case r(4) of
         0 -> {[], []};
         1 -> {["_/", pick(["bits", "binary"])], []};
@@ -169,7 +174,8 @@ segment_p(New, Env) ->
 size_p(New, Env) ->
     case r(4) of
         0 -> case [V || {V, int} <- New] of [] -> "8"; Vs -> pick(Vs) end;
-        1 -> case [V || {V, int} <- New ++ Env] of [] -> "4"; Vs -> ["(", pick(Vs), pick([" rem 16)", " band 31)", " - 1)"])] end;
+        1 -> case [V || {V, int} <- New ++ Env] of [] -> "4"; Vs -> ["(", pick(Vs), pick([" rem 16)", " band 31)",
+            " - 1)"])] end;
         _ -> integer_to_list(pick([1, 3, 4, 7, 8, 8, 8, 9, 12, 16, 16, 24, 32, 33, 59, 60, 61, 63, 64, 65, 80, 128]))
     end.
 
@@ -183,17 +189,21 @@ guard_part(Env) ->
 guard(0, Env) ->
     case r(5) of
         0 -> pick(["true", "false"]);
-        1 -> pick([["is_map_key(", ge(pick([atom, int]), 0, Env), ", ", ge(map, 0, Env), ")"], ["is_function(", ge(any, 0, Env), ", ", integer_to_list(r(3)), ")"]]);
-        _ -> [pick(["is_atom", "is_integer", "is_float", "is_number", "is_list", "is_tuple", "is_binary", "is_bitstring", "is_map", "is_boolean", "is_function", "is_pid"]), "(", ge(any, 0, Env), ")"]
+        1 -> pick([["is_map_key(", ge(pick([atom, int]), 0, Env), ", ", ge(map, 0, Env), ")"], ["is_function(",
+            ge(any, 0, Env), ", ", integer_to_list(r(3)), ")"]]);
+        _ -> [pick(["is_atom", "is_integer", "is_float", "is_number", "is_list", "is_tuple", "is_binary",
+            "is_bitstring", "is_map", "is_boolean", "is_function", "is_pid"]), "(", ge(any, 0, Env), ")"]
     end;
 guard(D, Env) ->
     case r(9) of
-        0 -> ["(", guard(D - 1, Env), pick([" andalso ", " orelse ", " and ", " or ", " xor "]), guard(D - 1, Env), ")"];
+        0 -> ["(", guard(D - 1, Env), pick([" andalso ", " orelse ", " and ", " or ", " xor "]), guard(D - 1, Env),
+            ")"];
         1 -> ["(not (", guard(D - 1, Env), "))"];
         2 -> guard(0, Env);
         3 -> ["is_record(", ge(tuple, 1, Env), ", rec)"];
         4 -> K = pick(?KINDS), ["(", ge(K, 1, Env), pick([" =:= ", " == ", " =/= ", " /= "]), ge(K, 0, Env), ")"];
-        _ -> K = pick([int, num, float, any, atom]), ["(", ge(K, 1, Env), pick([" < ", " > ", " =< ", " >= "]), ge(K, 1, Env), ")"]
+        _ -> K = pick([int, num, float, any, atom]), ["(", ge(K, 1, Env), pick([" < ", " > ", " =< ", " >= "]), ge(K,
+            1, Env), ")"]
     end.
 
 %% Guard expressions.
@@ -206,10 +216,13 @@ ge(Kind, D, Env) ->
                         0 -> [pick(["length", "hd"]), "(", ge(list, D - 1, Env), ")"];
                         1 -> [pick(["byte_size", "bit_size", "size"]), "(", ge(bits, D - 1, Env), ")"];
                         2 -> [pick(["tuple_size", "size"]), "(", ge(tuple, D - 1, Env), ")"];
-                        3 -> ["(", ge(int, D - 1, Env), pick([" + ", " - ", " * ", " div ", " rem ", " band ", " bor ", " bxor ", " bsr "]), ge(int, D - 1, Env), ")"];
-                        4 -> ["(", pick(["abs", "-", "bnot ", "round", "trunc", "map_size"]), "(", ge(int, D - 1, Env), "))"]
+                        3 -> ["(", ge(int, D - 1, Env), pick([" + ", " - ", " * ", " div ", " rem ", " band ",
+                            " bor ", " bxor ", " bsr "]), ge(int, D - 1, Env), ")"];
+                        4 -> ["(", pick(["abs", "-", "bnot ", "round", "trunc", "map_size"]), "(", ge(int, D - 1,
+                            Env), "))"]
                     end;
-                any -> pick([["element(", ge(int, 0, Env), ", ", ge(tuple, D - 1, Env), ")"], ["hd(", ge(list, D - 1, Env), ")"], ["map_get(", ge(atom, 0, Env), ", ", ge(map, D - 1, Env), ")"]]);
+                any -> pick([["element(", ge(int, 0, Env), ", ", ge(tuple, D - 1, Env), ")"], ["hd(", ge(list, D - 1,
+                    Env), ")"], ["map_get(", ge(atom, 0, Env), ", ", ge(map, D - 1, Env), ")"]]);
                 _ -> leaf(Kind, Env)
             end;
         _ -> leaf(Kind, Env)
@@ -217,7 +230,8 @@ ge(Kind, D, Env) ->
 
 %% --- expressions ------------------------------------------------------------------------------------------------
 leaf(Kind, Env) ->
-    case [V || {V, K} <- Env, K =:= Kind orelse Kind =:= any orelse (Kind =:= num andalso (K =:= int orelse K =:= float))] of
+    case [V || {V, K} <- Env, K =:= Kind orelse Kind =:= any orelse (Kind =:= num
+        andalso (K =:= int orelse K =:= float))] of
         [_ | _] = Vs -> case chance(75) of true -> pick(Vs); false -> lit(Kind) end;
         [] -> lit(Kind)
     end.
@@ -233,7 +247,8 @@ lit(list) -> pick(["[]", "[1,2.0|c]", "[a,{b}]", "[[]]", io_lib:format("~w", [g(
 lit(ints) -> io_lib:format("~w", [g({list, {range, 0, 255}})]);
 lit(string) -> pick(["\"\"", "\"ab\"", "\"abcdefg\""]);
 lit(tuple) -> pick(["{}", "{ok,1}", "{error,{a,b}}", "#rec{}", "#rec{b = x}", "{1,2,3}"]);
-lit(map) -> pick(["#{}", "#{a => 1}", "#{a => 1, b => [], 1 => c}", io_lib:format("~w", [maps:from_list([{I, -I} || I <- lists:seq(1, pick([3, 32, 33, 40]))])])]);
+lit(map) -> pick(["#{}", "#{a => 1}", "#{a => 1, b => [], 1 => c}", io_lib:format("~w", [maps:from_list([{I, -I}
+    || I <- lists:seq(1, pick([3, 32, 33, 40]))])])]);
 lit(any) -> lit(pick([int, float, atom, bin, list, tuple, map])).
 
 lit_key() -> pick(["a", "b", "1", "{x}", "\"k\"", "1.0", "<<1>>"]).
@@ -262,7 +277,8 @@ case_e(Kind, D, Env) ->
     ["case ", e(K, D - 1, Env), " of\n", clauses(K, Kind, D - 1, Env), "\n    end"].
 
 clauses(K, Kind, D, Env) ->
-    Cs = [begin {P, New} = p(K, 2, Env), [P, guard_part(New ++ Env), " ->\n", statements(r(2), Kind, D, New ++ Env)] end || _ <- lists:seq(1, 1 + r(3))],
+    Cs = [begin {P, New} = p(K, 2, Env), [P, guard_part(New ++ Env), " ->\n", statements(r(2), Kind, D,
+        New ++ Env)] end || _ <- lists:seq(1, 1 + r(3))],
     Last = case chance(70) of true -> [["_ ->\n    ", e(Kind, D, Env)]]; false -> [] end,
     lists:join(";\n", Cs ++ Last).
 
@@ -278,7 +294,8 @@ try_e(Kind, D, Env) ->
         1 -> ["try\n", Body, "\n    after\n    ", e(any, D - 1, Env), "\n    end"];
         2 ->
             K = pick(?KINDS),
-            ["try ", e(K, D - 1, Env), " of\n", clauses(K, Kind, D - 1, Env), "\n    ", catch_part(Kind, D, Env), "\n    end"];
+            ["try ", e(K, D - 1, Env), " of\n", clauses(K, Kind, D - 1, Env), "\n    ", catch_part(Kind, D, Env),
+                "\n    end"];
         3 -> ["try\n", Body, "\n    ", catch_part(Kind, D, Env), "\n    after\n    ", e(any, D - 1, Env), "\n    end"];
         _ -> ["try\n", Body, "\n    ", catch_part(Kind, D, Env), "\n    end"]
     end.
@@ -291,7 +308,8 @@ catch_part(Kind, D, Env) ->
         1 -> ["catch error:", V, guard_part([{V, any} | Env]), " -> ", e(Kind, D - 1, [{V, any} | Env])];
         2 -> ["catch ", S, ":", V, " -> {", S, ", ", V, "}"];
         3 -> ["catch _:", V, ":", S, " -> {", V, ", ", "[{M, F, A} || {M, F, A, _} <- ", S, ", M =/= diff_play]}"];
-        4 -> {P, New} = p(any, 2, Env), ["catch error:", P, " -> ", e(Kind, D - 1, New ++ Env), "; _:", V, " -> ", e(Kind, D - 1, [{V, any} | Env])]
+        4 -> {P, New} = p(any, 2, Env), ["catch error:", P, " -> ", e(Kind, D - 1, New ++ Env), "; _:", V, " -> ",
+            e(Kind, D - 1, [{V, any} | Env])]
     end.
 
 call_e(Kind, D, Env) ->
@@ -313,15 +331,18 @@ fun_e(Kind, D, Env) ->
     case r(4) of
         0 ->
             {P, New} = p(K, 1, Env),
-            ["(fun(", P, ")", guard_part(New ++ Env), " ->\n", body(Kind, D - 1, New ++ Env), "\n    end)(", e(K, D - 1, Env), ")"];
+            ["(fun(", P, ")", guard_part(New ++ Env), " ->\n", body(Kind, D - 1, New ++ Env), "\n    end)(", e(K,
+                D - 1, Env), ")"];
         1 ->
             %% A named fun that counts down.
             F = new_var(), N = new_var(), A = new_var(),
-            ["(fun ", F, "(", N, ", ", A, ") when ", N, " > 0 -> ", F, "(", N, " - 1, ", e(Kind, D - 2, [{N, int}, {A, Kind} | Env]), "); ", F, "(_, ", A, ") -> ", A, " end)(",
+            ["(fun ", F, "(", N, ", ", A, ") when ", N, " > 0 -> ", F, "(", N, " - 1, ", e(Kind, D - 2, [{N, int}, {A,
+                Kind} | Env]), "); ", F, "(_, ", A, ") -> ", A, " end)(",
              integer_to_list(r(6)), ", ", e(Kind, D - 2, Env), ")"];
         2 ->
             V = new_var(), W = new_var(),
-            ["((fun(", V, ") -> fun(", W, ") -> ", e(Kind, D - 2, [{V, K}, {W, any} | Env]), " end end)(", e(K, D - 2, Env), "))(", e(any, 0, Env), ")"];
+            ["((fun(", V, ") -> fun(", W, ") -> ", e(Kind, D - 2, [{V, K}, {W, any} | Env]), " end end)(", e(K, D - 2,
+                Env), "))(", e(any, 0, Env), ")"];
         3 ->
             V = new_var(),
             ["begin ", V, " = fun() -> ", e(Kind, D - 1, Env), " end, ", V, "() end"]
@@ -332,8 +353,11 @@ any_e(Kind, D, Env) ->
     V = new_var(), W = new_var(),
     case r(12) of
         0 -> ["begin self() ! ", e(Kind, D - 1, Env), ", receive ", V, " -> ", V, " after 0 -> none end end"];
-        1 -> ["begin self() ! {m1, ", e(Kind, D - 1, Env), "}, self() ! m2, receive {m1, ", V, "}", guard_part([{V, Kind} | Env]), " -> receive m2 -> ", V, " end; m2 -> receive {m1, ", V, "1} -> {", V, "1} end end end"];
-        2 -> ["begin {_, ", V, "} = spawn_monitor(fun() -> exit({r, ", e(Kind, D - 1, Env), "}) end), receive {'DOWN', ", V, ", _, _, {r, ", W, "}} -> ", W, "; {'DOWN', ", V, ", _, _, ", W, "b} -> {down, ", W, "b} end end"];
+        1 -> ["begin self() ! {m1, ", e(Kind, D - 1, Env), "}, self() ! m2, receive {m1, ", V, "}", guard_part([{V,
+            Kind} | Env]), " -> receive m2 -> ", V, " end; m2 -> receive {m1, ", V, "1} -> {", V, "1} end end end"];
+        2 -> ["begin {_, ", V, "} = spawn_monitor(fun() -> exit({r, ", e(Kind, D - 1, Env),
+            "}) end), receive {'DOWN', ", V, ", _, _, {r, ", W, "}} -> ", W, "; {'DOWN', ", V, ", _, _, ", W,
+            "b} -> {down, ", W, "b} end end"];
         3 -> ["begin put(k, ", e(Kind, D - 1, Env), "), ", V, " = get(k), erase(k), ", V, " end"];
         4 -> [pick(["throw", "error", "exit"]), "(", e(any, D - 1, Env), ")"];
         5 -> ["hd([", e(Kind, D - 1, Env), " | ", e(list, D - 1, Env), "])"];
@@ -342,7 +366,8 @@ any_e(Kind, D, Env) ->
         8 -> ["begin {", V, ", ", W, "} = {", e(Kind, D - 1, Env), ", ", e(any, D - 1, Env), "}, ", V, " end"];
         9 -> ["receive x -> ", e(Kind, D - 1, Env), " after ", pick(["0", "1"]), " -> ", e(Kind, D - 1, Env), " end"];
         10 -> ["binary_to_term(term_to_binary(", e(Kind, D - 1, Env), "))"];
-        11 -> ["lists:foldl(fun(", V, ", ", W, ") -> ", e(Kind, D - 2, [{V, any}, {W, Kind} | Env]), " end, ", e(Kind, D - 2, Env), ", ", e(list, D - 2, Env), ")"]
+        11 -> ["lists:foldl(fun(", V, ", ", W, ") -> ", e(Kind, D - 2, [{V, any}, {W, Kind} | Env]), " end, ", e(Kind,
+            D - 2, Env), ", ", e(list, D - 2, Env), ")"]
     end.
 
 x(int, D, Env) ->
@@ -350,12 +375,14 @@ x(int, D, Env) ->
         0 -> ["length(", e(list, D, Env), ")"];
         1 -> [pick(["byte_size", "bit_size"]), "(", e(bits, D, Env), ")"];
         2 -> [pick(["trunc", "round", "ceil", "floor"]), "(", e(float, D, Env), ")"];
-        3 -> ["(", e(int, D, Env), pick([" bsl ", " bsr "]), pick(["1", "7", "64", "(3 - 7)", ["(", e(int, D, Env), " rem 100)"]]), ")"];
+        3 -> ["(", e(int, D, Env), pick([" bsl ", " bsr "]), pick(["1", "7", "64", "(3 - 7)", ["(", e(int, D, Env),
+            " rem 100)"]]), ")"];
         4 -> ["(", pick(["abs", "-", "bnot "]), "(", e(int, D, Env), "))"];
         5 -> ["tuple_size(", e(tuple, D, Env), ")"];
         6 -> ["map_size(", e(map, D, Env), ")"];
         7 -> ["lists:sum(", e(ints, D, Env), ")"];
-        8 -> {P, New} = bin_p(Env), ["case ", e(bits, D, Env), " of ", P, " -> ", e(int, D, New ++ Env), "; _ -> ", e(int, D, Env), " end"];
+        8 -> {P, New} = bin_p(Env), ["case ", e(bits, D, Env), " of ", P, " -> ", e(int, D, New ++ Env), "; _ -> ",
+            e(int, D, Env), " end"];
         9 -> ["(", e(int, D, Env), pick([" div ", " rem "]), e(int, D, Env), ")"];
         10 -> ["(", e(int, D, Env), pick([" band ", " bor ", " bxor "]), e(int, D, Env), ")"];
         _ -> ["(", e(int, D, Env), pick([" + ", " - ", " * "]), e(int, D, Env), ")"]
@@ -365,7 +392,8 @@ x(float, D, Env) ->
         0 -> ["float(", e(num, D, Env), ")"];
         1 -> ["(", pick(["math:sqrt", "math:sin", "abs", "-", "math:floor"]), "(", e(float, D, Env), "))"];
         2 -> ["(", e(num, D, Env), " / ", e(num, D, Env), ")"];
-        3 -> ["(", e(float, D, Env), pick([" + ", " - ", " * ", " / "]), e(float, D, Env), pick([" + ", " - ", " * "]), e(num, D, Env), ")"];
+        3 -> ["(", e(float, D, Env), pick([" + ", " - ", " * ", " / "]), e(float, D, Env), pick([" + ", " - ",
+            " * "]), e(num, D, Env), ")"];
         _ -> ["(", e(float, D, Env), pick([" + ", " - ", " * "]), e(num, D, Env), ")"]
     end;
 x(num, D, Env) -> x(pick([int, float]), D, Env);
@@ -382,7 +410,8 @@ x(bool, D, Env) ->
         2 -> ["lists:member(", e(any, D, Env), ", ", e(list, D, Env), ")"];
         3 -> ["is_map_key(", lit_key(), ", ", e(map, D, Env), ")"];
         4 -> guard(2, Env);
-        _ -> K = pick(?KINDS), ["(", e(K, D, Env), pick([" < ", " > ", " =< ", " >= ", " == ", " =:= ", " /= ", " =/= "]), e(K, D, Env), ")"]
+        _ -> K = pick(?KINDS), ["(", e(K, D, Env), pick([" < ", " > ", " =< ", " >= ", " == ", " =:= ", " /= ",
+            " =/= "]), e(K, D, Env), ")"]
     end;
 x(list, D, Env) ->
     case r(10) of
@@ -419,7 +448,8 @@ x(tuple, D, Env) ->
         2 -> ["list_to_tuple(", e(list, D, Env), ")"];
         3 -> ["#rec{", pick(["a", "b", "c"]), " = ", e(any, D, Env), "}"];
         4 -> ["(#rec{a = ", e(any, D, Env), "})#rec{", pick(["a", "b", "c"]), " = ", e(any, D, Env), "}"];
-        5 -> ["(", e(tuple, D, Env), ")#rec{", pick(["a", "b"]), " = ", e(any, D, Env), pick(["", [", ", "c = ", e(any, 0, Env)]]) , "}"];
+        5 -> ["(", e(tuple, D, Env), ")#rec{", pick(["a", "b"]), " = ", e(any, D, Env), pick(["", [", ", "c = ",
+            e(any, 0, Env)]]) , "}"];
         6 -> ["erlang:append_element(", e(tuple, D, Env), ", ", e(any, D, Env), ")"];
         _ -> ["{", lists:join(", ", [e(any, D, Env) || _ <- lists:seq(1, r(5))]), "}"]
     end;
@@ -428,9 +458,11 @@ x(map, D, Env) ->
         0 -> ["maps:", pick(["put(", "update("]), e(any, D, Env), ", ", e(any, D, Env), ", ", e(map, D, Env), ")"];
         1 -> ["maps:remove(", e(any, D, Env), ", ", e(map, D, Env), ")"];
         2 -> ["maps:merge(", e(map, D, Env), ", ", e(map, D, Env), ")"];
-        3 -> ["maps:from_list([{", "I, ", e(any, 0, Env), "} || I <- lists:seq(1, ", integer_to_list(pick([3, 31, 32, 33, 50])), ")])"];
+        3 -> ["maps:from_list([{", "I, ", e(any, 0, Env), "} || I <- lists:seq(1, ", integer_to_list(pick([3, 31, 32,
+            33, 50])), ")])"];
         4 -> ["(", e(map, D, Env), ")#{", pairs(D, Env, " := "), "}"];
-        5 -> ["(", e(map, D, Env), ")#{", pairs(D, Env, pick([" => ", " := "])), ", ", e(any, 0, Env), " => ", e(any, 0, Env), "}"];
+        5 -> ["(", e(map, D, Env), ")#{", pairs(D, Env, pick([" => ", " := "])), ", ", e(any, 0, Env), " => ", e(any,
+            0, Env), "}"];
         6 -> ["(", e(map, D, Env), ")#{", pairs(D, Env, " => "), "}"];
         _ -> ["#{", pairs(D, Env, " => "), "}"]
     end;
@@ -439,7 +471,8 @@ x(bin, D, Env) ->
     case r(9) of
         0 -> ["list_to_binary(", e(ints, D, Env), ")"];
         1 -> ["integer_to_binary(", e(int, D, Env), ")"];
-        2 -> {P, New} = bin_p(Env), ["case ", e(bits, D, Env), " of ", P, " -> ", e(bits, D, New ++ Env), "; _ -> ", e(bits, D, Env), " end"];
+        2 -> {P, New} = bin_p(Env), ["case ", e(bits, D, Env), " of ", P, " -> ", e(bits, D, New ++ Env), "; _ -> ",
+            e(bits, D, Env), " end"];
         3 -> comprehension("<<", bin, ">>", D, Env);
         4 -> ["<<(", e(bits, D, Env), ")/bits, ", segment(D, Env), ">>"];
         5 -> scan(D, Env);
@@ -447,14 +480,16 @@ x(bin, D, Env) ->
     end;
 x(any, D, Env) -> ee(pick(?KINDS -- [any]), D, Env).
 
-pairs(D, Env, Arrow) -> lists:join(", ", [[K, Arrow, e(any, D, Env)] || K <- lists:usort([lit_key() || _ <- lists:seq(1, 1 + r(3))])]).
+pairs(D, Env, Arrow) -> lists:join(", ", [[K, Arrow, e(any, D, Env)] || K <- lists:usort([lit_key()
+    || _ <- lists:seq(1, 1 + r(3))])]).
 
 %% A fun that goes through a binary, keeping its match context.
 scan(D, Env) ->
     F = new_var(), A = new_var(),
     {Segment, New} = segment_p([], Env),
     T = new_var(),
-    ["(fun ", F, "(<<_:1, ", Segment, ", ", T, "/bits>>, ", A, ") when bit_size(", A, ") < 300 -> ", F, "(", T, ", <<", A, "/bits, ",
+    ["(fun ", F, "(<<_:1, ", Segment, ", ", T, "/bits>>, ", A, ") when bit_size(", A, ") < 300 -> ", F, "(", T,
+        ", <<", A, "/bits, ",
      segment(D - 1, New ++ Env), ">>); ", F, "(_, ", A, ") -> ", A, " end)(", e(bits, D, Env), ", <<>>)"].
 
 segment(D, Env) ->
@@ -466,14 +501,17 @@ segment(D, Env) ->
         3 -> ["(", e(num, D, Env), "):", pick(["16", "32", "64"]), "/float", pick(["", "-little"])];
         4 -> ["(", e(int, D, Env), ")/", pick(["utf8", "utf16", "utf32", "utf16-little"])];
         5 -> ["(", e(int, D, Env), "):(", e(int, 0, Env), " band 127)/integer", Flags];
-        6 -> ["(", e(int, D, Env), "):", pick(["2", "3", "8"]), "/integer", Flags, "-unit:", pick(["1", "2", "7", "8"])];
+        6 -> ["(", e(int, D, Env), "):", pick(["2", "3", "8"]), "/integer", Flags, "-unit:", pick(["1", "2", "7",
+            "8"])];
         7 -> [pick(["\"ab\"", "\"é\"/utf8", "\"x\"/utf16", "0:3", "-1:9"])];
         8 -> ["(", e(bits, D, Env), "):", pick(["3", "9"]), "/bits"];
-        _ -> ["(", e(int, D, Env), "):", integer_to_list(pick([1, 3, 4, 7, 8, 8, 8, 16, 24, 32, 60, 61, 64, 65, 128])), "/integer", Flags]
+        _ -> ["(", e(int, D, Env), "):", integer_to_list(pick([1, 3, 4, 7, 8, 8, 8, 16, 24, 32, 60, 61, 64, 65,
+            128])), "/integer", Flags]
     end.
 
 comprehension(Open, Kind, Close, D, Env) ->
-    {Generators, New} = lists:foldl(fun(_, {Gs, E}) -> {G, E1} = generator(D, E), {Gs ++ [G], E1} end, {[], Env}, lists:seq(1, pick([1, 1, 1, 2]))),
+    {Generators, New} = lists:foldl(fun(_, {Gs, E}) -> {G, E1} = generator(D, E), {Gs ++ [G], E1} end, {[], Env},
+        lists:seq(1, pick([1, 1, 1, 2]))),
     Filters = [[", ", pick([guard(1, New), e(bool, D - 1, New)])] || chance(40)],
     Template = case Kind of
         bin -> ["<<", segment(D - 1, New), ">>"];

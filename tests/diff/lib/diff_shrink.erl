@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% Makes a case smaller for as long as Try(Candidate) says {true, Case}: it differs still. Greedy: the first smaller one is taken
+%% Makes a case smaller for as long as Try(Candidate) says {true, Case}: it differs still. Greedy: the first smaller
+%% one is taken
 %% and the search starts over, until none is left or the patience ends.
 -module(diff_shrink).
 -export([shrink/2]).
@@ -97,7 +98,8 @@ sublists(L, N) ->
     end.
 
 term(0) -> of_list([]);
-term(I) when is_integer(I) -> of_list(lists:usort([X || X <- [0, 1, I div 2, I bsr 60, I - 1, I + 1, -I], abs(X) < abs(I)]));
+term(I) when is_integer(I) -> of_list(lists:usort([X || X <- [0, 1, I div 2, I bsr 60, I - 1, I + 1, -I],
+    abs(X) < abs(I)]));
 term(F) when is_float(F) -> of_list([X || X <- [0.0, 1.0, trunc_of(F)], abs(X) < abs(F)]);
 term([]) -> of_list([]);
 term(L) when is_list(L) ->
@@ -109,12 +111,14 @@ term(L) when is_list(L) ->
     end;
 term({}) -> of_list([]);
 term(T) when is_tuple(T) -> each(both(sublists(tuple_to_list(T)), one_of(tuple_to_list(T))), fun list_to_tuple/1);
-term(M) when is_map(M), map_size(M) > 0 -> each(both(sublists(maps:to_list(M)), one_of(maps:to_list(M))), fun(L) -> try maps:from_list(L) catch error:_ -> #{} end end);
+term(M) when is_map(M), map_size(M) > 0 -> each(both(sublists(maps:to_list(M)), one_of(maps:to_list(M))), fun(L) ->
+    try maps:from_list(L) catch error:_ -> #{} end end);
 term(B) when is_bitstring(B), bit_size(B) > 0 ->
     Bits = bit_size(B),
     Cut = fun(N) -> <<X:N/bits, _/bits>> = B, X end,
     Rest = fun(N) -> <<_:N/bits, X/bits>> = B, X end,
-    of_list([<<>>, Cut(Bits div 16 * 8), Rest(Bits div 16 * 8)] ++ [Cut(Bits - 8) || Bits >= 8] ++ [Rest(8) || Bits >= 8] ++ [Cut(Bits - 1)]);
+    of_list([<<>>, Cut(Bits div 16 * 8), Rest(Bits div 16 * 8)] ++ [Cut(Bits - 8) || Bits >= 8] ++ [Rest(8)
+        || Bits >= 8] ++ [Cut(Bits - 1)]);
 term(A) when is_atom(A), A =/= a -> of_list([a]);
 term(_) -> of_list([]).
 
@@ -125,7 +129,8 @@ parts(L) when is_list(L), L =/= [] -> both(case L of [_, _ | _] -> sublists(L, 1
 parts(T) when is_tuple(T), tuple_size(T) > 1 ->
     Inside = parts(2, T),
     case is_expression(T) of
-        true -> both(of_list([X || X <- inner(T), X =/= T] ++ [X || X <- [{atom, 1, a}, {integer, 1, 0}, {nil, 1}], element(1, X) =/= element(1, T)]), Inside);
+        true -> both(of_list([X || X <- inner(T), X =/= T] ++ [X || X <- [{atom, 1, a}, {integer, 1, 0}, {nil, 1}],
+            element(1, X) =/= element(1, T)]), Inside);
         false -> Inside
     end;
 parts(_) -> of_list([]).
@@ -144,4 +149,5 @@ inner_of(T) when is_tuple(T) -> case is_expression(T) of true -> [T]; false -> i
 inner_of(_) -> [].
 
 is_expression(T) ->
-    lists:member(element(1, T), ['case', 'if', 'try', 'catch', call, match, cons, tuple, map, bin, lc, bc, op, 'fun', named_fun, block, 'receive', record, string, 'integer', float]).
+    lists:member(element(1, T), ['case', 'if', 'try', 'catch', call, match, cons, tuple, map, bin, lc, bc, op, 'fun',
+        named_fun, block, 'receive', record, string, 'integer', float]).

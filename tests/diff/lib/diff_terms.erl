@@ -37,7 +37,8 @@ g(str) -> [pick([r(256), 97 + r(26), 32, 48 + r(10)]) || _ <- lists:seq(1, r(20)
 g(ustr) -> [cp() || _ <- lists:seq(1, r(14))];
 g(char) -> cp();
 g(ubin) -> unicode:characters_to_binary(g(ustr));
-g(chardata) -> case r(5) of 0 -> g(ubin); 1 -> [g(ustr), g(ubin) | g(ubin)]; 2 -> [g(ubin), [g(ustr)], cp()]; _ -> g(ustr) end;
+g(chardata) -> case r(5) of 0 -> g(ubin); 1 -> [g(ustr), g(ubin) | g(ubin)]; 2 -> [g(ubin), [g(ustr)], cp()]; _ ->
+    g(ustr) end;
 g(text) -> case r(3) of 0 -> g(str); 1 -> list_to_binary(g(str)); 2 -> words() end;
 g(iodata) ->
     case r(5) of
@@ -57,27 +58,36 @@ g({'or', Ks}) -> g(pick(Ks));
 g({const, X}) -> X;
 g({sorted, K}) -> lists:sort(g({list, K}));
 g({usorted, K}) -> lists:usort(g({list, K}));
-g(key) -> case r(7) of 0 -> float(r(6)); 1 -> pick([a, b, c, d]); 2 -> {r(3), a}; 3 -> [r(3)]; 4 -> <<(r(3))>>; _ -> r(8) end;
-g(pairs) -> many(r(9), fun() -> case r(12) of 0 -> t(1); 1 -> {g(key)}; 2 -> {g(key), t(1), t(1)}; _ -> {g(key), t(1)} end end);
+g(key) -> case r(7) of 0 -> float(r(6)); 1 -> pick([a, b, c, d]); 2 -> {r(3), a}; 3 -> [r(3)]; 4 -> <<(r(3))>>; _ ->
+    r(8) end;
+g(pairs) -> many(r(9), fun() -> case r(12) of 0 -> t(1); 1 -> {g(key)}; 2 -> {g(key), t(1), t(1)}; _ -> {g(key),
+    t(1)} end end);
 g(props) -> many(r(7), fun() -> case r(3) of 0 -> pick([a, b, c, d]); _ -> {pick([a, b, c, d]), t(1)} end end);
 g(orddict) -> lists:ukeysort(1, many(r(8), fun() -> {g(key), t(1)} end));
 g(tuple) -> list_to_tuple(g(list));
 g(map) -> map();
 g(large) -> maps:from_list([{r(1000), leaf()} || _ <- lists:seq(1, 30 + r(60))]);
 g(fun1) ->
-    pick([fun erlang:abs/1, fun erlang:is_atom/1, fun erlang:is_integer/1, fun erlang:length/1, fun erlang:hd/1, fun erlang:list_to_tuple/1,
-          fun erlang:is_number/1, fun erlang:float/1, fun erlang:'not'/1, fun lists:reverse/1, fun erlang:tuple_size/1, fun erlang:exit/1,
+    pick([fun erlang:abs/1, fun erlang:is_atom/1, fun erlang:is_integer/1, fun erlang:length/1, fun erlang:hd/1,
+        fun erlang:list_to_tuple/1,
+          fun erlang:is_number/1, fun erlang:float/1, fun erlang:'not'/1, fun lists:reverse/1,
+              fun erlang:tuple_size/1, fun erlang:exit/1,
           fun lists:flatten/1, fun erlang:throw/1, fun erlang:error/1, fun erlang:is_list/1]);
 g(pred1) ->
-    pick([fun erlang:is_atom/1, fun erlang:is_integer/1, fun erlang:is_list/1, fun erlang:is_number/1, fun erlang:is_tuple/1, fun erlang:is_float/1,
+    pick([fun erlang:is_atom/1, fun erlang:is_integer/1, fun erlang:is_list/1, fun erlang:is_number/1,
+        fun erlang:is_tuple/1, fun erlang:is_float/1,
           fun erlang:is_binary/1, fun erlang:'not'/1, fun erlang:is_map/1]);
 g(fun2) ->
-    pick([fun erlang:'+'/2, fun erlang:max/2, fun erlang:min/2, fun erlang:'=<'/2, fun erlang:'<'/2, fun erlang:'=='/2, fun lists:append/2,
-          fun erlang:element/2, fun erlang:'-'/2, fun erlang:'=:='/2, fun erlang:'++'/2, fun erlang:append_element/2, fun erlang:'and'/2,
+    pick([fun erlang:'+'/2, fun erlang:max/2, fun erlang:min/2, fun erlang:'=<'/2, fun erlang:'<'/2,
+        fun erlang:'=='/2, fun lists:append/2,
+          fun erlang:element/2, fun erlang:'-'/2, fun erlang:'=:='/2, fun erlang:'++'/2, fun erlang:append_element/2,
+              fun erlang:'and'/2,
           fun erlang:is_map_key/2, fun erlang:exit/2, fun lists:delete/2]);
 g(order2) -> pick([fun erlang:'=<'/2, fun erlang:'<'/2, fun erlang:'>='/2, fun erlang:'>'/2]);
-g(fun3) -> pick([fun erlang:setelement/3, fun lists:keyfind/3, fun lists:foldl/3, fun maps:put/3, fun lists:keymember/3, fun maps:get/3]);
-g(foreign) -> pick([foreign(), {foreign(), leaf()}, [foreign(), foreign()], #{foreign() => leaf()}]); % their text is each run's own
+g(fun3) -> pick([fun erlang:setelement/3, fun lists:keyfind/3, fun lists:foldl/3, fun maps:put/3,
+    fun lists:keymember/3, fun maps:get/3]);
+g(foreign) -> pick([foreign(), {foreign(), leaf()}, [foreign(), foreign()], #{foreign() => leaf()}]);
+    % their text is each run's own
 g(leaf) -> leaf();
 g(noint) -> case leaf() of I when is_integer(I) -> atom(); T -> T end;
 g(any) -> t(r(5));
@@ -86,7 +96,8 @@ g(near) -> T = t(3), {T, near(T)};
 g({abstract, N}) -> abstract(N);
 g(M) -> diff_calls:special(M).
 
-words() -> lists:flatten(lists:join(pick([" ", ",", "\n", "--"]), [[97 + r(4) || _ <- lists:seq(1, r(4))] || _ <- lists:seq(1, 1 + r(6))])).
+words() -> lists:flatten(lists:join(pick([" ", ",", "\n", "--"]), [[97 + r(4) || _ <- lists:seq(1, r(4))]
+    || _ <- lists:seq(1, 1 + r(6))])).
 
 many(N, F) -> [F() || _ <- lists:seq(1, N)].
 
@@ -124,13 +135,15 @@ bytes(N) -> << <<(r(256))>> || _ <- lists:seq(1, N) >>.
 
 %% Few of them: the table of atoms is never emptied.
 atom() ->
-    pick([a, b, c, '', true, false, nil, ok, undefined, 'hello world', 'åä', 'αβ', nonode@nohost, erlang, lists, infinity, 'A', 'a\nb', '\x{10ffff}',
+    pick([a, b, c, '', true, false, nil, ok, undefined, 'hello world', 'åä', 'αβ', nonode@nohost, erlang, lists,
+        infinity, 'A', 'a\nb', '\x{10ffff}',
           list_to_atom(lists:duplicate(255, $x)), 'end', 'Ω', '1a', 'a@b', [], ' ']).
 
 cp() ->
     case r(12) of
         0 -> pick([16#d7ff, 16#e000, 16#10ffff, 16#ffff, 16#fffe, 0, 127, 128, 255, 256, 16#7ff, 16#800]);
-        1 -> pick([16#301, 16#308, 16#1f468, 16#200d, 16#1f469, 16#fe0f, 16#1f1e9, 16#1f1ea, 16#1100, 16#1161, 16#11a8]);
+        1 -> pick([16#301, 16#308, 16#1f468, 16#200d, 16#1f469, 16#fe0f, 16#1f1e9, 16#1f1ea, 16#1100, 16#1161,
+            16#11a8]);
         2 -> 16#3b1 + r(24);
         3 -> 16#391 + r(17);
         4 -> pick("åäöÅÄÖßéñıİſǅΣς");
