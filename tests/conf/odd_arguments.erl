@@ -1,9 +1,11 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% What drawn calls and programs found (tests/diff): wrong options, empty subjects, numbers of segments, who is blamed.
 -module(odd_arguments).
--export([main/0, apply_it/2, apply_it_last/2, call/2, call_last/2, cons_call/2, subtract/2, bits/3]).
+-export([main/0, apply_it/2, apply_it_last/2, call/2, call_last/2, cons_call/2, subtract/2, bits/3,
+         negate/1]).
 
 main() ->
+    [p(?MODULE, negate, [X]) || X <- [0.0, -0.0, 1.5, 0, a]], p(erlang, '-', [0.0]),
     floats(), searches(), characters(), others(), calls(), blame(), segments().
 
 p(M, F, A) ->
@@ -56,12 +58,16 @@ subtract(5, X) -> X - 576460752303423488;
 subtract(6, X) -> X - -576460752303423488;
 subtract(7, X) -> X - 0.
 
+%% The instruction for floats makes 0.0 of 0.0.
+negate(X) -> -math:floor(X).
+
 %% Sizes first, then what is appended to, then values; segments are counted as in the source.
-segments() -> [p(?MODULE, bits, [K, A, B]) || K <- [1, 2, 3, 4, 5, 6], A <- [-2, a, <<>>, <<1:3>>], B <- [a, 16#110000, <<"abc">>]].
+segments() -> [p(?MODULE, bits, [K, A, B]) || K <- [1, 2, 3, 4, 5, 6, 7], A <- [-2, a, <<>>, <<1:3>>], B <- [a, 16#110000, <<"abc">>]].
 
 bits(1, A, B) -> <<A/bits, B/binary>>;
 bits(2, A, B) -> <<A/bits, B/utf32>>;
 bits(3, A, B) -> <<7/utf32, 0, A:2/binary, B/binary>>;
 bits(4, A, B) -> <<A/binary, B:A>>;
 bits(5, A, B) -> <<A:1/bits, B/utf8>>;
-bits(6, A, B) -> <<1:61/signed, A:1/binary, B/utf16>>.
+bits(6, A, B) -> <<1:61/signed, A:1/binary, B/utf16>>;
+bits(7, A, B) -> <<B:3/little, A/binary>>.

@@ -319,6 +319,9 @@ static bool segment_bits(const Segments *g, size_t i, size_t *bits, Failure *f)
             return fail_as(f, A_badarg, A_binary, A_type, value);
         }
         *bits = bitstring_bit_size(value);
+        if (segment_type(s) == BSC_BINARY) {
+            return true; /* whether it is of whole units is asked when its turn comes */
+        }
         return (s->unit && *bits % s->unit == 0) || fail_as(f, A_badarg, A_binary, A_unit, value);
     case BSC_INTEGER:
         return size_in_bits(segment_size(g, i), s->unit, A_integer, bits, f);

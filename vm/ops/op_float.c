@@ -66,6 +66,6 @@ FLOAT_OP(fmul, *)
 FLOAT_OP(fdiv, /)
 OP(fnegate)
 {
-    F(2) = -F(1);
+    F(2) = 0.0 - F(1); /* of 0.0 it is 0.0, as OTP's instruction says; of the operator it is -0.0 */
     NEXT(3);
 }

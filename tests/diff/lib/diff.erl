@@ -109,8 +109,31 @@ done(Name, #run{counts = Counts}, Under) ->
 batch(Name, Seed, N) ->
     rand:seed(exsss, {Seed, N, erlang:phash2(Name)}),
     Cases = draw(Name),
-    Hashes = diff_play:hashes(Cases),
+    Hashes = hashes(Cases),
     {[case H of too_much -> skip; _ -> C end || {C, H} <- lists:zip(Cases, Hashes)], Hashes}.
+
+%% In a process that may not take all memory or all time; of the cases that would, too_much.
+hashes(Cases) ->
+    case bounded(fun() -> diff_play:hashes(Cases) end, 120000) of
+        {ok, Hashes} -> Hashes;
+        killed -> [one_hash(I, C) || {I, C} <- lists:zip(lists:seq(0, length(Cases) - 1), Cases)]
+    end.
+
+one_hash(I, Case) ->
+    case bounded(fun() -> diff_play:hashes(lists:duplicate(I rem 4, skip) ++ [Case]) end, 5000) of
+        {ok, Hashes} -> lists:last(Hashes);
+        killed -> too_much
+    end.
+
+bounded(Fun, Time) ->
+    Limit = #{size => 40000000, kill => true, error_logger => false},
+    {P, R} = spawn_opt(fun() -> exit({ok, Fun()}) end, [monitor, {max_heap_size, Limit}]),
+    receive {'DOWN', R, _, _, {ok, Result}} -> {ok, Result};
+            {'DOWN', R, _, _, killed} -> killed
+    after Time ->
+        exit(P, kill),
+        receive {'DOWN', R, _, _, _} -> killed end
+    end.
 
 draw(calls) -> [diff_calls:draw() || _ <- lists:seq(1, 1000)] ++ [diff_ets:draw() || _ <- lists:seq(1,
     4)] ++ [diff_procs:draw() || _ <- lists:seq(1, 4)];

@@ -28,7 +28,7 @@ at_once(maps, F) -> lists:member(F, [get, find, remove, take, is_key, put, updat
     to_list, from_list, with, without, size]);
 at_once(_, _) -> false.
 
-argument({safe, K}) -> case chance(8) of true -> g(noint); false -> g(K) end;
+argument({safe, K}) -> case chance(8) of true -> g(nonum); false -> g(K) end;
 argument({only, K}) -> g(K);
 argument(K) -> case chance(12) of true -> g(any); false -> g(K) end.
 

@@ -89,7 +89,7 @@ g(fun3) -> pick([fun erlang:setelement/3, fun lists:keyfind/3, fun lists:foldl/3
 g(foreign) -> pick([foreign(), {foreign(), leaf()}, [foreign(), foreign()], #{foreign() => leaf()}]);
     % their text is each run's own
 g(leaf) -> leaf();
-g(noint) -> case leaf() of I when is_integer(I) -> atom(); T -> T end;
+g(nonum) -> case leaf() of N when is_number(N) -> atom(); T -> T end;
 g(any) -> t(r(5));
 g(plain) -> plain(r(5)); % no map so large that its order is each machine's own
 g(near) -> T = t(3), {T, near(T)};
