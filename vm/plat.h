@@ -54,6 +54,10 @@ void plat_wake(Sched *s);
 void plat_log(const char *text, size_t n);
 /* What erlang:display writes: standard output where there is one. */
 void plat_print(const char *text, size_t n);
+/* A crash dump (vm/dump/dump.h). False: none is wanted or there is no place for it. */
+bool plat_dump_begin(void);
+bool plat_dump_write(const char *bytes, size_t n); /* false: no more can be written */
+void plat_dump_end(bool complete);
 /* Ends the machine: exit status of the program, or power-off. */
 _Noreturn void plat_halt(int status);
 /* Ends it at once, with status 1, whatever locks are held: there is no memory. Ports are not waited for. */

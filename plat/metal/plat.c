@@ -81,6 +81,16 @@ static void end(int status)
     power_test_exit(false);
 }
 
+/* No crash dumps: there is no file system below the machine. */
+bool plat_dump_begin(void) { return false; }
+bool plat_dump_write(const char *bytes, size_t n)
+{
+    (void)bytes;
+    (void)n;
+    return false;
+}
+void plat_dump_end(bool complete) { (void)complete; }
+
 _Noreturn void plat_halt(int status) { poll_run_out(end, status); }
 _Noreturn void plat_panic(void) { panic_here(); }
 _Noreturn void plat_give_up(void) { panic_here(); }

@@ -83,6 +83,23 @@ static void count_all(MemoryFigures *f)
     safe_alone_end();
 }
 
+static size_t code_bytes(const MemoryFigures *f) /* literals of modules are in f->code too */
+{
+    return f->modules + f->exports + f->functions + (f->code > f->literals ? f->code : f->literals);
+}
+
+void system_memory_totals(MemoryTotals *totals)
+{
+    MemoryFigures f;
+    count_all(&f);
+    *totals = (MemoryTotals){.processes = f.heaps + f.process_structs,
+                             .atom = f.atom_text + f.atom_table,
+                             .binary = f.binaries,
+                             .code = code_bytes(&f),
+                             .ets = f.ets};
+    totals->system = totals->atom + totals->binary + totals->code + totals->ets + f.process_table + f.port_table;
+}
+
 static Term size_row(Proc *p, Term name, size_t bytes)
 {
     return heap_tuple2(p, name, heap_int64(p, (int64_t)bytes));

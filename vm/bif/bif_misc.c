@@ -4,6 +4,7 @@
  * dynamic trace tags, which do nothing in a machine built without dynamic tracing (OTP's default too).
  */
 #include "gen/natives.h"
+#include "vm/dump/dump.h"
 #include "vm/plat.h"
 #include "vm/term/unicode.h"
 #include "vm/vm.h"
@@ -41,7 +42,7 @@ static bool slogan_text(Term l, uint8_t *text, size_t *n)
 
 NATIVE(native_halt)
 {
-    uint8_t slogan[4 * SLOGAN_MAX + 1];
+    uint8_t slogan[4 * SLOGAN_MAX];
     size_t n;
     if (!halt_options_ok(a[1])) {
         return p_badarg_cause(p, A_badopt);
@@ -56,9 +57,7 @@ NATIVE(native_halt)
         plat_halt(HALT_ABORT);
     }
     if (is_list(a[0]) && slogan_text(a[0], slogan, &n)) {
-        slogan[n] = '\n';
-        plat_log((const char *)slogan, n + 1);
-        plat_halt(1);
+        dump_halt((const char *)slogan, n);
     }
     return p_badarg(p);
 }

@@ -68,6 +68,16 @@ Term persistent_get(Term key)
     return slot ? (*slot)->value : NONVALUE;
 }
 
+void persistent_each(void (*fn)(Term key, Term value, void *arg), void *arg)
+{
+    const Table *t = persistent.table;
+    for (size_t i = 0; t && i <= t->mask; i++) {
+        if (t->slots[i] && t->slots[i] != &grave) {
+            fn(t->slots[i]->key, t->slots[i]->value, arg);
+        }
+    }
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 static void insert_fresh(Table *t, Entry *e)
 {

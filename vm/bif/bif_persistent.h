@@ -8,3 +8,5 @@
 Term persistent_get(Term key);
 /* Words of the table. */
 size_t persistent_slots(void);
+/* All of them; nobody else may run. */
+void persistent_each(void (*fn)(Term key, Term value, void *arg), void *arg);

@@ -130,11 +130,18 @@ static Term info_architecture(Proc *p)
     return string(p, on_unix() ? "x86_64-pc-linux-gnu" : "x86_64-unknown-loom");
 }
 
+void system_version_text(char *text, size_t cap)
+{
+    snprintf(text, cap, "Erlang/OTP 25 [erts-13.1.5] [loom-0.1.0] [64-bit] [smp:%u:%u]", sched_count(), sched_count());
+}
+
 static Term info_system_version(Proc *p)
 {
-    char text[128];
-    snprintf(text, sizeof text, "Erlang/OTP 25 [erts-13.1.5] [loom-0.1.0] [64-bit] [smp:%u:%u]\n", sched_count(),
-             sched_count());
+    char text[SYSTEM_VERSION_MAX + 1];
+    system_version_text(text, SYSTEM_VERSION_MAX);
+    size_t n = strlen(text);
+    text[n] = '\n';
+    text[n + 1] = 0;
     return string(p, text);
 }
 

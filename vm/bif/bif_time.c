@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Natives: clocks, dates. Native time unit is the nanosecond; dates are the proleptic Gregorian calendar. */
 #include "gen/natives.h"
+#include "vm/bif/bif_time.h"
 #include "vm/plat.h"
 #include "vm/proc/clock.h"
 #include "vm/term/number.h"
@@ -117,10 +118,6 @@ NATIVE(native_now)
 }
 
 /* --- dates ------------------------------------------------------------------------------------------------------- */
-typedef struct Date {
-    int64_t year, month, day, hour, minute, second;
-} Date;
-
 static bool is_leap(int64_t year)
 {
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -153,7 +150,8 @@ static Date date_from_seconds(int64_t seconds)
     int64_t era = div_down(days, 146097), day = days - era * 146097;
     int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
     int64_t day_of_year = day - (365 * year + year / 4 - year / 100), month = (5 * day_of_year + 2) / 153;
-    Date d = {.day = day_of_year - (153 * month + 2) / 5 + 1,
+    Date d = {.days_since_1970 = div_down(seconds, SECONDS_PER_DAY),
+              .day = day_of_year - (153 * month + 2) / 5 + 1,
               .month = month < 10 ? month + 3 : month - 9,
               .hour = rest / 3600,
               .minute = rest / 60 % 60,
@@ -183,7 +181,7 @@ static bool date_parse(Term t, Date *d)
     if (!is_tuple_arity(t, 2) || !parse_triple(tuple_elements(t)[0], ymd) || !parse_triple(tuple_elements(t)[1], hms)) {
         return false;
     }
-    *d = (Date){ymd[0], ymd[1], ymd[2], hms[0], hms[1], hms[2]};
+    *d = (Date){ymd[0], ymd[1], ymd[2], hms[0], hms[1], hms[2], 0};
     return d->year >= 1600 && d->year <= 9999999 && d->month >= 1 && d->month <= 12 && d->day >= 1 &&
            d->day <= days_of_month(d->year, d->month) && d->hour >= 0 && d->hour < 24 && d->minute >= 0 &&
            d->minute < 60 && d->second >= 0 && d->second < 60;
@@ -214,6 +212,11 @@ static int64_t local_now(void)
 {
     int64_t utc = utc_now();
     return utc + plat_utc_offset(utc);
+}
+
+Date date_local_now(void)
+{
+    return date_from_seconds(local_now());
 }
 
 NATIVE(native_date)

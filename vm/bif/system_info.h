@@ -19,6 +19,14 @@ Term system_info_allocators(Proc *p);       /* alloc_util_allocators */
  * arguments. */
 bool system_info_send_memory(Proc *p, Term kind, Term ref, Term types);
 
+enum { SYSTEM_VERSION_MAX = 128 };
+void system_version_text(char *text, size_t cap);
+/* In bytes, as erlang:memory/0 adds them up. Everybody else must stand still. */
+typedef struct MemoryTotals {
+    size_t processes, system, atom, binary, code, ets;
+} MemoryTotals;
+void system_memory_totals(MemoryTotals *totals);
+
 /* Settings. Plain words: written by system_flag/2, which is rare. */
 typedef struct SystemSettings {
     Term logger; /* system_flag(system_logger, _): a pid, `logger` or `undefined` */

@@ -3,6 +3,7 @@
  * Death. Order matters to those who watch: the name and the tables are gone before any link or monitor tells of the
  * death, and the signal queue is closed first, so that whatever arrives later is answered as for a dead process.
  */
+#include "vm/dump/dump.h"
 #include "vm/ets/ets.h"
 #include "vm/proc/blocking.h"
 #include "vm/proc/idmap.h"
@@ -21,14 +22,13 @@
 
 static void exit_check_vital(const Proc *p, Term reason)
 {
-    char text[512];
-    if (pid_number(p->id) == 0 && pid_serial(p->id) == 0) {
-        term_print(reason, text, sizeof text);
-        vm_panic("init terminated: %s", text);
-    }
-    if (p->flags & PF_SYSTEM) {
-        term_print(reason, text, sizeof text);
-        vm_panic("system process terminated: %s", text);
+    char name[32], why[1024], text[1100];
+    bool init = pid_number(p->id) == 0 && pid_serial(p->id) == 0;
+    if (init || p->flags & PF_SYSTEM) {
+        term_print(p->id, name, sizeof name);
+        term_print(reason, why, sizeof why);
+        int n = snprintf(text, sizeof text, "System process %s terminated: %s", name, why);
+        dump_halt(text, (size_t)n);
     }
 }
 

@@ -293,6 +293,15 @@ int64_t timer_cancel(uint64_t id)
     return left;
 }
 
+void timer_each(Proc *p, void (*fn)(Term to, Term message, int64_t ms_left, void *arg), void *arg)
+{
+    spin_lock(&p->timers_lock);
+    for (const Timer *t = p->timers; t; t = t->proc_next) {
+        fn(p->id, t->message, timer_left_ms(t), arg);
+    }
+    spin_unlock(&p->timers_lock);
+}
+
 void timer_owner_exit(Proc *p)
 {
     timer_cancel_receive(p);

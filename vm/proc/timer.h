@@ -18,6 +18,8 @@ void timer_start_message(Sched *s, int64_t due_ns, Term target, uint64_t id, Ter
 /* Milliseconds left of the timer with that reference, -1 when there is none. */
 int64_t timer_read(uint64_t id);
 int64_t timer_cancel(uint64_t id);
+/* The timers that are to send a message to p, which has a pid as their target. */
+void timer_each(Proc *p, void (*fn)(Term to, Term message, int64_t ms_left, void *arg), void *arg);
 /* p ends: no timer refers to it any more. */
 void timer_owner_exit(Proc *p);
 /* A timer that calls fn(arg), for ports. Started and cancelled under the port lock, which fn is called under too; the
