@@ -5,7 +5,7 @@
 
 main() ->
     large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes(),
-    identifiers(), applied(), signals_first(), collected(), built_in(), internals().
+    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place().
 
 p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
 id(X) -> X.
@@ -180,3 +180,18 @@ prepared(Module) ->
     {ok, _, Code} = compile:forms([{attribute, 1, module, Module}, {attribute, 1, on_load, {start, 0}},
                                    {function, 1, start, 0, [{clause, 1, [], [], [{atom, 1, ok}]}]}]),
     erlang:prepare_loading(Module, Code).
+
+%% Where a process is that asks in a tail call.
+own_place() ->
+    p(place, [place_last(self()), place_only(), place_inside(), place_applied(self())]),
+    Old = erlang:system_flag(backtrace_depth, 0),
+    p(nowhere, process_info(self(), current_stacktrace)),
+    erlang:system_flag(backtrace_depth, Old).
+
+place_last(Pid) ->
+    Self = self(),
+    Pid = id(Self),
+    process_info(Self, [current_function, current_stacktrace]).
+place_only() -> process_info(self(), [message_queue_len, current_function, current_location, current_stacktrace]).
+place_inside() -> {inside, process_info(self(), current_location), proplists:get_value(current_function, process_info(self()))}.
+place_applied(Pid) -> apply(id(erlang), process_info, [Pid, current_function]).

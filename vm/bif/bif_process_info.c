@@ -5,6 +5,7 @@
  * second native (process_info_here), which finds the caller's return address in its slot.
  */
 #include "gen/natives.h"
+#include "gen/ops.h"
 #include "vm/bif/bif_process.h"
 #include "vm/load/code.h"
 #include "vm/plat.h"
@@ -189,7 +190,7 @@ static Term info_stacktrace(Proc *p, const Proc *t)
     if (hibernates(p, t)) {
         return NIL;
     }
-    InfoStack s = {.p = p, .limit = exception_depth()};
+    InfoStack s = {.p = p, .limit = exception_depth_asked()};
     s.limit = s.limit > 1024 ? 1024 : s.limit;
     if (s.limit) {
         stack_each_address(t, p == t, add_location, &s);
@@ -453,13 +454,25 @@ static Proc *info_self(Proc *p)
     return p->flags & PF_EXITING ? NULL : p;
 }
 
+/* Whether the instruction that calls this native is the caller's own: then the stack can be read as it is. Applied,
+ * it is called from a body that has no frame. */
+static bool called_in_place(const Proc *p)
+{
+    Word op = *p->ip;
+    return op == (Word)(uintptr_t)op_call_ext_native || op == (Word)(uintptr_t)op_call_ext_native_last ||
+           op == (Word)(uintptr_t)op_call_ext_native_only;
+}
+
 NATIVE(native_process_info_1)
 {
     if (!is_local_pid(a[0])) {
         return p_badarg(p);
     }
-    if (a[0] == p->id) {
+    if (a[0] == p->id && !called_in_place(p)) {
         return p_trap(p, export_put(A_erts_internal, A_process_info_here, 1), 1, a);
+    }
+    if (a[0] == p->id) {
+        return info_self(p) ? info_all(p, p) : NONVALUE;
     }
     ProcessHold hold;
     Proc *t = process_hold(p, a[0], &hold);
@@ -474,7 +487,7 @@ NATIVE(native_process_info_2)
     if (!is_local_pid(a[0]) || !check_spec(a[1], &stack)) {
         return p_badarg(p);
     }
-    if (a[0] == p->id && stack) {
+    if (a[0] == p->id && stack && !called_in_place(p)) {
         return p_trap(p, export_put(A_erts_internal, A_process_info_here, 2), 2, a);
     }
     if (a[0] == p->id) {

@@ -32,6 +32,11 @@ unsigned exception_depth(void)
     return exceptions.depth;
 }
 
+unsigned exception_depth_asked(void)
+{
+    return exceptions.asked;
+}
+
 unsigned exception_set_depth(unsigned depth)
 {
     unsigned old = exceptions.asked;

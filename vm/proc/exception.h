@@ -26,6 +26,7 @@ Term exception_raw_from_list(Proc *p, FaultClass class, Term list);
 /* system_flag(backtrace_depth): returns the old one. */
 unsigned exception_set_depth(unsigned depth);
 unsigned exception_depth(void);
+unsigned exception_depth_asked(void); /* 0 as well, which is 1 for exceptions */
 /* Tells the logger, as the emulator does: a report of p with that level (A_error, A_warning), format and argument
  * list. */
 void exception_log(Proc *p, Term level, const char *format, Term args);
