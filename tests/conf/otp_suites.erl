@@ -5,7 +5,7 @@
 
 main() ->
     large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes(),
-    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place().
+    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place(), secrets().
 
 p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
 id(X) -> X.
@@ -195,3 +195,26 @@ place_last(Pid) ->
 place_only() -> process_info(self(), [message_queue_len, current_function, current_location, current_stacktrace]).
 place_inside() -> {inside, process_info(self(), current_location), proplists:get_value(current_function, process_info(self()))}.
 place_applied(Pid) -> apply(id(erlang), process_info, [Pid, current_function]).
+
+%% A sensitive process hides what it knows, from itself too, and what it does from seq_trace.
+secrets() ->
+    Self = self(),
+    Tracer = spawn(fun() -> receive stop -> ok end end),
+    seq_trace:set_system_tracer(Tracer),
+    Echo = spawn(fun() -> receive {From, M} -> From ! {reply, M} end end),
+    put(foo, bar),
+    Self ! message,
+    process_flag(sensitive, true),
+    p(secret, [process_info(Self, Item) || Item <- [messages, message_queue_len, backtrace, dictionary, current_function]]),
+    p(secret_all, [lists:keyfind(Item, 1, process_info(Self)) || Item <- [dictionary, messages, message_queue_len]]),
+    [seq_trace:set_token(T, V) || {T, V} <- [{label, 17}, {send, true}, {'receive', true}, {print, true}]],
+    seq_trace:print(17, "started"),
+    Echo ! {Self, hello},
+    receive {reply, hello} -> ok end,
+    seq_trace:set_token([]),
+    process_flag(sensitive, false),
+    receive message -> ok end,
+    p(told, [lists:sublist(tuple_to_list(element(3, M)), 2) || M <- element(2, process_info(Tracer, messages))]),
+    p(open, process_info(Self, dictionary)),
+    seq_trace:set_system_tracer(false),
+    exit(Tracer, kill).

@@ -339,8 +339,26 @@ static Term info_setting_item(Proc *p, const Proc *t, Term item)
     }
 }
 
+/* What a process with the flag `sensitive` does not tell, not even itself: the same as if there were nothing. */
+static Term info_secret(Proc *p, Term item)
+{
+    switch (item) {
+    case A_backtrace:
+        return binary_from_bytes(p, NULL, 0);
+    case A_messages:
+    case A_dictionary:
+        return NIL;
+    default:
+        return NONVALUE;
+    }
+}
+
 static Term info_item(Proc *p, Proc *t, Term item)
 {
+    Term secret = t->flags & PF_SENSITIVE ? info_secret(p, item) : NONVALUE;
+    if (secret != NONVALUE) {
+        return secret;
+    }
     switch (item) {
     case A_current_function:
         return info_location(p, t, false);
@@ -517,7 +535,7 @@ NATIVE(native_erts_internal_process_display)
     ProcessHold hold;
     Proc *t = process_hold(p, a[0], &hold);
     bool good = a[1] == A_backtrace && t;
-    if (good) {
+    if (good && !(t->flags & PF_SENSITIVE)) {
         size_t n;
         char *text = stack_backtrace(t, p == t, &n);
         plat_log(text, n);

@@ -44,10 +44,11 @@ static uint32_t trace_times(unsigned flags)
            (flags & SEQ_MONOTONIC ? TRACE_MONOTONIC : 0);
 }
 
-/* {seq_trace, Label, {What, {Last, Serial}, From, To, Message}[, Time]}, if the token asks for this kind. */
-static void tell(Term token, unsigned kind, Term what, Term to, Term message)
+/* {seq_trace, Label, {What, {Last, Serial}, From, To, Message}[, Time]}, if the token asks for this kind and p, whose
+ * event it is, has no secrets. */
+static void tell(const Proc *p, Term token, unsigned kind, Term what, Term to, Term message)
 {
-    Term tracer = seq_tracer();
+    Term tracer = p->flags & PF_SENSITIVE ? A_false : seq_tracer();
     const Term *t = fields(token);
     unsigned flags = (unsigned)small_value(t[T_FLAGS]);
     if (!(flags & kind) || tracer == A_false || tracer == to || tracer == t[T_FROM]) {
@@ -77,7 +78,7 @@ void seq_trace_sent(Proc *p, Term to, Term message)
 {
     if (p->id != seq.tracer) {
         next_serial(p);
-        tell(p->seq_token, SEQ_SEND, A_send, to, message);
+        tell(p, p->seq_token, SEQ_SEND, A_send, to, message);
     }
 }
 
@@ -88,7 +89,7 @@ bool seq_trace_print(Proc *p, Term info)
     }
     if (p->id != seq.tracer) {
         next_serial(p);
-        tell(p->seq_token, SEQ_PRINT, A_print, NIL, info);
+        tell(p, p->seq_token, SEQ_PRINT, A_print, NIL, info);
     }
     return true;
 }
@@ -113,7 +114,7 @@ void seq_trace_taken(Proc *p, const Message *m)
             p->seq_token = heap_copy(p, m->token);
         }
         clocks_join(p);
-        tell(p->seq_token, SEQ_RECEIVE, A_receive, p->id, m->term);
+        tell(p, p->seq_token, SEQ_RECEIVE, A_receive, p->id, m->term);
     }
 }
 
@@ -131,7 +132,7 @@ void seq_trace_spawned(Proc *parent, Proc *child, const SeqSpawn *spawn, Term mf
     seq_trace_sent(parent, child->id, request);
     child->seq_token = heap_copy(child, parent->seq_token);
     clocks_join(child);
-    tell(child->seq_token, SEQ_RECEIVE, A_receive, child->id, request);
+    tell(child, child->seq_token, SEQ_RECEIVE, A_receive, child->id, request);
     const Term say[] = {spawn->reply_tag, spawn->ref, A_ok, child->id};
     Term reply = heap_tuple(parent, 4, say);
     seq_trace_sent(child, parent->id, reply);
@@ -142,7 +143,7 @@ void seq_trace_spawned(Proc *parent, Proc *child, const SeqSpawn *spawn, Term mf
     }
     parent->seq_token = token;
     clocks_join(parent);
-    tell(parent->seq_token, SEQ_RECEIVE, A_receive, parent->id, reply);
+    tell(parent, parent->seq_token, SEQ_RECEIVE, A_receive, parent->id, reply);
 }
 
 /* --- setting ---------------------------------------------------------------------------------------------------- */
