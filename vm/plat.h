@@ -70,6 +70,8 @@ const NativeRow *plat_natives(void);
 const struct PortDriver *const *plat_port_drivers(void);
 /* Behind the ports tcp_inet and udp_inet; NULL: the platform has no network. */
 const struct SocketOps *plat_sockets(void);
+/* Behind the module socket; NULL: there is none. */
+const struct EsockOps *plat_esocks(void);
 
 /* erlang:system_info(os_type) = {Family, Name}; os_version; logical processors. */
 typedef struct PlatInfo {

@@ -62,6 +62,9 @@ static void vm_load_preloaded(void)
     for (size_t i = 0; i < vm.preloaded_count; i++) {
         const VmFile *file = &vm.preloaded[i];
         Term error = NONVALUE;
+        if (file->deferred) {
+            continue;
+        }
         Prepared *pr = load_prepare(atom_put_cstr(file->name), file->bytes, file->size, &error);
         if (!pr) {
             size_t n = 0;

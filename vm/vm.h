@@ -10,11 +10,13 @@ typedef struct VmFile {
     const char *name; /* module name, without ".beam" */
     const uint8_t *bytes;
     size_t size;
+    bool deferred; /* read when it is needed: net/esock_start.h */
 } VmFile;
 
 typedef struct VmConfig {
     const VmFile *preloaded; /* the modules of erts/ebin: erl_prim_loader, init, prim_file, ... */
     size_t preloaded_count;
+    void (*read_deferred)(VmFile *file); /* sets bytes and size, or ends the program */
     /* Arguments for init as `erl` hands them to the emulator's init:boot/1: "-root", DIR, "-progname", "erl", "--",
      * "-home", ... */
     const char *const *boot_args;

@@ -242,10 +242,8 @@ static void emulator_flag(Parser *ps, const StringList *in, size_t *at)
     switch (flag[0]) {
     case 'S':
         if (strncmp(flag, "SP", 2) == 0 || strncmp(flag, "SD", 2) == 0) {
-            size_t prefix = flag[1] == 'P'                      ? 2
-                            : strncmp(flag, "SDPcpu", 6) == 0 ? 6
-                            : strncmp(flag, "SDcpu", 5) == 0  ? 5
-                                                              : 4;
+            size_t prefix = flag[1] == 'P' ? 2 : strncmp(flag, "SDPcpu", 6) == 0 ? 6 : strncmp(flag, "SDcpu", 5) == 0
+                ? 5 : 4;
             (void)flag_value(flag, prefix, in, at);
         } else {
             flag_schedulers(o, flag_value(flag, 1, in, at));

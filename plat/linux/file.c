@@ -30,7 +30,7 @@ enum { IOV_AT_ONCE = 256, READ_CHUNK = 64 * 1024, REDUCTION_BYTES = 1024 };
 Term posix_atom(int error)
 {
     char text[32];
-    const char *name = strerrorname_np(error);
+    const char *name = error == ENOTSUP ? "enotsup" : strerrorname_np(error); /* it has two names */
     size_t i = 0;
     for (; name && name[i] && i < sizeof text - 1; i++) {
         text[i] = (char)tolower((unsigned char)name[i]);

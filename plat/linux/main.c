@@ -16,13 +16,14 @@
 
 #include "plat/linux/linux.h"
 
-/* erlang:pre_loaded() of OTP 25 without prim_socket and prim_net (and socket_registry, which serves only them):
- * erl_init starts the socket system only when prim_socket is loaded. */
+/* erlang:pre_loaded() of OTP 25. */
 static const char *const preloaded_names[] = {
     "erl_init", "init", "erl_prim_loader", "erlang", "erts_internal", "prim_buffer", "prim_eval", "prim_file",
-    "prim_inet", "prim_zip", "zlib", "erts_code_purger", "erts_dirty_process_signal_handler",
-    "erts_literal_area_collector", "erl_tracer", "atomics", "counters", "persistent_term",
+    "prim_inet", "prim_net", "prim_socket", "prim_zip", "socket_registry", "zlib", "erts_code_purger",
+    "erts_dirty_process_signal_handler", "erts_literal_area_collector", "erl_tracer", "atomics", "counters",
+    "persistent_term",
 };
+static const char *const deferred_names[] = {"prim_net", "prim_socket", "socket_registry"};
 enum { PRELOADED_COUNT = sizeof preloaded_names / sizeof *preloaded_names };
 
 _Noreturn static void fail(const char *what, const char *why)
@@ -144,6 +145,25 @@ static void read_module(const StartOptions *o, const char *name, VmFile *file)
     *file = (VmFile){.name = name, .bytes = bytes, .size = size};
 }
 
+static bool is_deferred(const char *name)
+{
+    for (size_t i = 0; i < sizeof deferred_names / sizeof *deferred_names; i++) {
+        if (strcmp(name, deferred_names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct Started {
+    StartOptions options; /* written once, before anything runs */
+} started = {.options = {.warning_map = 'w'}};
+
+static void read_deferred(VmFile *file)
+{
+    read_module(&started.options, file->name, file);
+}
+
 /* --- start --------------------------------------------------------------------------------------------- */
 static const char help_text[] =
     "loom: a BEAM virtual machine that runs OTP 25's own modules.\n"
@@ -197,7 +217,7 @@ extern char **environ;
 
 int main(int argc, char **argv)
 {
-    static StartOptions o = {.warning_map = 'w'};
+    StartOptions *o = &started.options;
     static VmFile modules[PRELOADED_COUNT];
     static VmConfig config;
     static char self[PATH_MAX];
@@ -220,7 +240,7 @@ int main(int argc, char **argv)
     bool schedule = false;
     for (; argc > 2 && strncmp(argv[1], "--", 2) == 0; argc -= 2, argv += 2) {
         if (strcmp(argv[1], "--root") == 0) {
-            root_find(&o, argv[2]);
+            root_find(o, argv[2]);
         } else if (strcmp(argv[1], "--deterministic") == 0) {
             determined_begin(argv[2]);
         } else if (strcmp(argv[1], "--schedule") == 0) {
@@ -232,36 +252,41 @@ int main(int argc, char **argv)
     }
     /* An absolute name: OTP starts further nodes and escripts by it. */
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    o.progname = n > 0 ? self : "loom";
+    o->progname = n > 0 ? self : "loom";
     if (argc > 1 && strcmp(argv[1], "--elixir") == 0) {
-        elixir_main(argv + 2, o.progname);
+        elixir_main(argv + 2, o->progname);
     }
-    args_parse(argc, argv, &o);
-    if (o.detached) {
+    args_parse(argc, argv, o);
+    if (o->detached) {
         detach();
     }
     for (size_t i = 0; i < PRELOADED_COUNT; i++) {
-        read_module(&o, preloaded_names[i], &modules[i]);
+        if (is_deferred(preloaded_names[i])) {
+            modules[i] = (VmFile){.name = preloaded_names[i], .deferred = true};
+        } else {
+            read_module(o, preloaded_names[i], &modules[i]);
+        }
     }
     config = (VmConfig){
         .preloaded = modules,
         .preloaded_count = PRELOADED_COUNT,
-        .boot_args = o.init_args.items,
-        .boot_arg_count = o.init_args.count,
+        .read_deferred = read_deferred,
+        .boot_args = o->init_args.items,
+        .boot_arg_count = o->init_args.count,
         .env = (const char *const *)environ,
-        .max_processes = o.max_processes,
-        .max_ports = o.max_ports,
-        .max_atoms = o.max_atoms,
+        .max_processes = o->max_processes,
+        .max_ports = o->max_ports,
+        .max_atoms = o->max_atoms,
         /* One, for a schedule that can be written down and repeated. */
-        .schedulers = schedule || determined_is_on() ? 1 : o.schedulers,
-        .schedulers_online = schedule || determined_is_on() ? 1 : o.schedulers_online,
+        .schedulers = schedule || determined_is_on() ? 1 : o->schedulers,
+        .schedulers_online = schedule || determined_is_on() ? 1 : o->schedulers_online,
         .on_slice = schedule || determined_is_on() ? determined_slice : NULL,
-        .async_threads = o.async_threads,
-        .printable_unicode = o.printable_unicode,
-        .break_ignored = o.break_mode == BREAK_IGNORE,
-        .warning_map = o.warning_map,
+        .async_threads = o->async_threads,
+        .printable_unicode = o->printable_unicode,
+        .break_ignored = o->break_mode == BREAK_IGNORE,
+        .warning_map = o->warning_map,
     };
     poll_init();
-    signals_init(o.break_mode);
+    signals_init(o->break_mode);
     vm_main(&config);
 }

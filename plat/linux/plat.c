@@ -20,6 +20,7 @@
 
 #include "gen/natives_linux.h"
 #include "plat/linux/drivers.h"
+#include "plat/linux/esock.h"
 #include "plat/linux/linux.h"
 #include "plat/linux/socket.h"
 #include "plat/linux/stress_alloc.h"
@@ -248,6 +249,11 @@ const SocketOps *plat_sockets(void)
         __atomic_store_n(&chosen, ops, __ATOMIC_RELAXED);
     }
     return ops;
+}
+
+const EsockOps *plat_esocks(void)
+{
+    return &linux_esocks;
 }
 
 void plat_info(PlatInfo *info)

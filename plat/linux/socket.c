@@ -101,7 +101,7 @@ static void socket_ready(PollSource *source, unsigned events)
     s->head.ready(s->head.owner, ((events & WATCH_IN) ? SOCKET_READ : 0) | ((events & WATCH_OUT) ? SOCKET_WRITE : 0));
 }
 
-static Socket *socket_new(int fd)
+Socket *socket_new(int fd)
 {
     LinuxSocket *s = vm_calloc(sizeof *s);
     s->source = (PollSource){.fd = fd, .takes_over = true, .ready = socket_ready};
@@ -188,7 +188,7 @@ static void socket_close(Socket *s, bool keep_descriptor)
     vm_free(l);
 }
 
-static void socket_watch(Socket *s, unsigned want)
+void socket_watch(Socket *s, unsigned want)
 {
     LinuxSocket *l = (LinuxSocket *)(void *)s;
     poll_want(&l->source, ((want & SOCKET_READ) ? WATCH_IN : 0) | ((want & SOCKET_WRITE) ? WATCH_OUT : 0));

@@ -22,6 +22,11 @@ Term socket_in_netns(const char *name, Term (*fn)(void *arg), void *arg);
 /* The extras in a message's control data. */
 size_t socket_extras_read(struct msghdr *m, SocketExtra *extras, size_t max);
 
+/* setsockopt, after which priority and type of service are as they were, unless it was them that were set. */
+Term socket_set_bytes(int fd, int level, int name, const void *bytes, socklen_t n);
+Socket *socket_new(int fd);
+void socket_watch(Socket *s, unsigned want);
+
 Term socket_set_option(Socket *s, NetFamily family, SocketOption option, const SocketValue *v);
 Term socket_get_option(Socket *s, NetFamily family, SocketOption option, SocketValue *v);
 Term socket_packet_extras(Socket *s, NetFamily family, SocketExtra *extras, size_t *count);

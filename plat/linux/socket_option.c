@@ -59,8 +59,7 @@ static bool set_int(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-/* Sets, and puts priority and type of service back where they were. */
-static Term set_bytes(int fd, int level, int name, const void *bytes, socklen_t n)
+Term socket_set_bytes(int fd, int level, int name, const void *bytes, socklen_t n)
 {
     int priority, tos;
     bool is_priority = level == SOL_SOCKET && name == SO_PRIORITY, is_tos = level == IPPROTO_IP && name == IP_TOS;
@@ -87,11 +86,11 @@ static Term set_membership(int fd, bool add, const SocketValue *v)
         struct ip_mreqn m = {.imr_ifindex = v->number};
         memcpy(&m.imr_multiaddr, v->address.bytes, sizeof m.imr_multiaddr);
         memcpy(&m.imr_address, v->interface.bytes, sizeof m.imr_address);
-        return set_bytes(fd, IPPROTO_IP, add ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &m, sizeof m);
+        return socket_set_bytes(fd, IPPROTO_IP, add ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &m, sizeof m);
     }
     struct ipv6_mreq m = {.ipv6mr_interface = (unsigned)v->number};
     memcpy(&m.ipv6mr_multiaddr, v->address.bytes, sizeof m.ipv6mr_multiaddr);
-    return set_bytes(fd, IPPROTO_IPV6, add ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &m, sizeof m);
+    return socket_set_bytes(fd, IPPROTO_IPV6, add ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &m, sizeof m);
 }
 
 /* Only these disturb priority and type of service. */
@@ -108,14 +107,15 @@ Term socket_set_option(Socket *s, NetFamily family, SocketOption option, const S
     case SOPT_LINGER:
         return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? socket_error() : NONVALUE;
     case SOPT_MULTICAST_IF:
-        return family == NET_INET ? set_bytes(fd, IPPROTO_IP, IP_MULTICAST_IF, v->address.bytes, sizeof(struct in_addr))
-                                  : set_bytes(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &v->number, sizeof v->number);
+        return family == NET_INET
+                   ? socket_set_bytes(fd, IPPROTO_IP, IP_MULTICAST_IF, v->address.bytes, sizeof(struct in_addr))
+                   : socket_set_bytes(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &v->number, sizeof v->number);
     case SOPT_ADD_MEMBERSHIP: case SOPT_DROP_MEMBERSHIP:
         return set_membership(fd, option == SOPT_ADD_MEMBERSHIP, v);
     case SOPT_RAW:
-        return set_bytes(fd, v->level, v->name, v->bytes, (socklen_t)v->size);
+        return socket_set_bytes(fd, v->level, v->name, v->bytes, (socklen_t)v->size);
     case SOPT_BIND_TO_DEVICE:
-        return set_bytes(fd, SOL_SOCKET, SO_BINDTODEVICE, v->bytes, (socklen_t)v->size);
+        return socket_set_bytes(fd, SOL_SOCKET, SO_BINDTODEVICE, v->bytes, (socklen_t)v->size);
     default: break;
     }
     const OptionName *n = option_name(option);
@@ -123,7 +123,7 @@ Term socket_set_option(Socket *s, NetFamily family, SocketOption option, const S
         return A_einval;
     }
     if (may_disturb(option)) {
-        return set_bytes(fd, n->level, n->name, &v->number, sizeof v->number);
+        return socket_set_bytes(fd, n->level, n->name, &v->number, sizeof v->number);
     }
     return set_int(fd, n->level, n->name, v->number) ? NONVALUE : socket_error();
 }

@@ -115,7 +115,7 @@ static void add_preloaded(const Bundle *b)
         if (start.file_count == MAX_PRELOADED) {
             panic("more than %d modules to preload in the bundle", MAX_PRELOADED);
         }
-        start.files[start.file_count++] = (VmFile){name, f.data, f.size};
+        start.files[start.file_count++] = (VmFile){.name = name, .bytes = f.data, .size = f.size};
     }
 }
 

@@ -98,6 +98,7 @@ _Noreturn void plat_give_up(void) { panic_here(); }
 const NativeRow *plat_natives(void) { return metal_natives; }
 const struct PortDriver *const *plat_port_drivers(void) { return ports_drivers(); }
 const struct SocketOps *plat_sockets(void) { return &served_sockets; }
+const struct EsockOps *plat_esocks(void) { return NULL; }
 
 void plat_info(PlatInfo *info)
 {

@@ -13,6 +13,8 @@
 #include "lib/md5.h"
 #include "vm/load/beam_file.h"
 #include "vm/load/code.h"
+#include "vm/net/esock.h"
+#include "vm/net/esock_start.h"
 #include "vm/proc/exception.h"
 #include "vm/term/binary.h"
 #include "vm/vm.h"
@@ -159,6 +161,9 @@ NATIVE(native_module_loaded)
 {
     if (!is_atom(a[0])) {
         return p_badarg(p);
+    }
+    if (esock_start_needed(a[0])) {
+        return esock_start(p, a[0]);
     }
     const Module *m = module_find(a[0]);
     return make_boolean(m && m->current && !m->on_load_pending);
@@ -468,6 +473,9 @@ NATIVE(native_load_nif)
     bool built_in = false;
     for (size_t i = 0; i < vm_config()->preloaded_count; i++) {
         built_in |= strcmp((const char *)name, vm_config()->preloaded[i].name) == 0;
+    }
+    if (strcmp((const char *)name, "prim_socket") == 0 && is_map(a[1])) {
+        esock_configure(a[1]);
     }
     vm_free(name);
     if (built_in) {

@@ -119,7 +119,7 @@ static Term set_wait(Proc *p, Term value)
 {
     /* Nothing of this is put off: memory is freed where its last use ends, timers when they are cancelled. */
     bool known = value == A_deallocations || value == A_thread_progress || value == A_aux_work ||
-                 value == A_timer_cancellations;
+        value == A_timer_cancellations;
     return known ? A_ok : p_badarg(p);
 }
 

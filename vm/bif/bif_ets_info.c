@@ -128,7 +128,7 @@ static Term info_item(Proc *p, const Table *t, Term item)
         return make_boolean(t->read_concurrency);
     case A_write_concurrency:
         return t->debug_locks ? heap_tuple2(p, A_debug_hash_fixed_number_of_locks, t->debug_locks)
-                              : t->write_concurrency;
+            : t->write_concurrency;
     case A_safe_fixed:
         return fixed_info(p, t, false);
     case A_safe_fixed_monotonic_time:

@@ -254,9 +254,9 @@ NATIVE(native_process_flag_2)
     case A_monitor_nodes:
         return flag_set_monitor_nodes(p, a[1]);
     case A_scheduler: /* binding to a scheduler, numbered from 1; 0: none */
-        return is_small(a[1]) && small_value(a[1]) >= 0 && small_value(a[1]) <= (int64_t)sched_count()
-                   ? flag_bind(p, (unsigned)small_value(a[1]))
-                   : p_badarg(p);
+        return is_small(a[1]) && small_value(a[1]) >= 0 && small_value(a[1]) <= (int64_t)sched_count() ? flag_bind(p,
+            (unsigned)small_value(a[1]))
+                                                                                                       : p_badarg(p);
     case A_save_calls: /* no call is ever saved: only "off" is there to be chosen */
         return a[1] == make_small(0) ? make_small(0) : p_badarg_cause(p, A_none);
     default:

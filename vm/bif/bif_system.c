@@ -198,8 +198,8 @@ static Term info_schedulers_state(Proc *p)
 static Term info_compiler(Proc *p)
 {
 #ifdef __clang__
-    Term name = A_clang;
-    Term v[] = {make_small(__clang_major__), make_small(__clang_minor__), make_small(__clang_patchlevel__)};
+    Term name = A_clang, v[] = {make_small(__clang_major__), make_small(__clang_minor__),
+        make_small(__clang_patchlevel__)};
 #else
     Term name = A_gnuc, v[] = {make_small(__GNUC__), make_small(__GNUC_MINOR__), make_small(__GNUC_PATCHLEVEL__)};
 #endif

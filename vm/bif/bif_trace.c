@@ -103,8 +103,8 @@ static bool switch_set(Term set, Switching *s)
 {
     bool all = set == A_all, existing = set == A_existing, new = set == A_new;
     bool procs = all || set == A_processes, ports = all || set == A_ports;
-    bool old_procs = procs || existing || set == A_existing_processes;
-    bool old_ports = ports || existing || set == A_existing_ports;
+    bool old_procs = procs || existing || set == A_existing_processes, old_ports = ports || existing ||
+        set == A_existing_ports;
     bool new_procs = procs || new || set == A_new_processes, new_ports = ports || new || set == A_new_ports;
     TraceDefaults *d = trace_defaults();
     if (old_procs) {

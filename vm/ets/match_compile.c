@@ -379,11 +379,8 @@ static uint32_t label_new(Compiler *c)
 /* and, or, andalso, orelse: t = {Op, Arg...}. */
 static bool expr_boolean(Compiler *c, Use use, Term op, Term t)
 {
-    const char *name = op == A_and       ? "and"
-                       : op == A_or      ? "or"
-                       : op == A_andalso ? "andalso"
-                       : op == A_orelse  ? "orelse"
-                                         : NULL;
+    const char *name = op == A_and ? "and" : op == A_or ? "or" : op == A_andalso ? "andalso" : op == A_orelse
+        ? "orelse" : NULL;
     if (!name) {
         return false;
     }
@@ -442,8 +439,8 @@ static bool special_allowed(Compiler *c, const Special *s, size_t n, Term t)
     } else if (!s->in_guard && c->in_guard) {
         error_special(c, s->error_text, "called in guard context", NONVALUE);
     } else if (n < s->arity_min || n > s->arity_max) {
-        error_special(c, s->text,
-                      s->arity_max == 0 ? "called with arguments in" : "called with wrong number of arguments in",
+        error_special(c, s->text, s->arity_max == 0 ? "called with arguments in"
+            : "called with wrong number of arguments in",
                       t);
     } else {
         return true;

@@ -85,7 +85,7 @@ static Magic *noted_find(const uint64_t n[2])
     }
     int64_t count = m ? __atomic_load_n(&m->refc, __ATOMIC_RELAXED) : 0;
     while (count > 0 && !__atomic_compare_exchange_n(&m->refc, &count, count + 1, true, __ATOMIC_RELAXED,
-                                                     __ATOMIC_RELAXED)) {
+            __ATOMIC_RELAXED)) {
         /* somebody else counted: look again */
     }
     spin_unlock(&noted.lock);

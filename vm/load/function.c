@@ -63,8 +63,8 @@ static bool function_emit(Loader *ld, const Instruction *in)
         return true;
     }
     ld->place.generic = in->generic;
-    unsigned generic = in->fix & FIX_ZERO ? zeroing(in->generic) : in->generic;
-    return emit_check(ld, in, o) && emit_result(ld, in, o) && specialise(ld, generic, o, in->n);
+    return emit_check(ld, in, o) && emit_result(ld, in, o) && specialise(ld, in->fix & FIX_ZERO ? zeroing(in->generic)
+        : in->generic, o, in->n);
 }
 
 /* Where the function that begins with the func_info at `at` starts: labels and lines before belong to it. */

@@ -297,8 +297,8 @@ static bool float_move(Verifier *v, const Operand *o)
         return verify_float_read(v, &o[0]) && verify_float_write(v, &o[1]);
     }
     if (from) {
-        return verify_float_read(v, &o[0]) && verify_heap_take(v, FLOAT_WORDS) &&
-               reg_write(v, &o[1], (Reg){.kind = R_TERM});
+        return verify_float_read(v, &o[0]) && verify_heap_take(v, FLOAT_WORDS) && reg_write(v, &o[1],
+            (Reg){.kind = R_TERM});
     }
     return reg_read(v, &o[0]) && verify_float_write(v, &o[1]);
 }

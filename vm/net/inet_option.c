@@ -244,10 +244,8 @@ static bool is_reported(uint8_t option)
 
 static unsigned extra_bit(uint8_t option)
 {
-    return option == SOPT_RECVTOS      ? RECV_TOS
-           : option == SOPT_RECVTCLASS ? RECV_TCLASS
-           : option == SOPT_RECVTTL    ? RECV_TTL
-                                       : 0;
+    return option == SOPT_RECVTOS ? RECV_TOS : option == SOPT_RECVTCLASS ? RECV_TCLASS : option == SOPT_RECVTTL
+        ? RECV_TTL : 0;
 }
 
 /* What the driver itself has to know about options of the socket. */

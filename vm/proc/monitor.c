@@ -309,6 +309,38 @@ void monitor_signal_down(Proc *p, Signal *s)
     monitor_part_ended(&p->monitors, m);
 }
 
+/* --- watches ----------------------------------------------------------------------------------------- */
+typedef struct Watch {
+    Monitor monitor; /* first */
+    WatchDown down;
+    void *arg;
+} Watch;
+
+/* No reference's id: those count up from 1. */
+static uint64_t watch_key(const void *arg)
+{
+    return (uint64_t)(uintptr_t)arg | UINT64_C(1) << 63;
+}
+
+void watch_add(Proc *p, void *arg, WatchDown down)
+{
+    Watch *w = vm_calloc(sizeof *w);
+    w->monitor = (Monitor){.id = watch_key(arg), .kind = MON_WATCH, .type = NIL, .peer = NONVALUE, .name = NIL,
+                           .tag = NONVALUE};
+    w->down = down;
+    w->arg = arg;
+    idmap_put(&p->monitors, w->monitor.id, (uintptr_t)w);
+}
+
+bool watch_remove(Proc *p, const void *arg)
+{
+    Monitor *m = monitor_find(p->monitors, watch_key(arg));
+    if (m) {
+        monitor_delete(&p->monitors, m);
+    }
+    return m != NULL;
+}
+
 void monitor_end_all(struct IdMap **monitors, Term from, Term reason)
 {
     IdMap *map = *monitors;
@@ -320,6 +352,9 @@ void monitor_end_all(struct IdMap **monitors, Term from, Term reason)
             signal_send(m->peer, signal_new_term(SIG_DOWN, from, m->id, reason, is_immed(reason) ? 0 : DOWN_WORDS));
         } else if (m->kind == MON_OUT) {
             monitor_tell_peer(m, from);
+        } else if (m->kind == MON_WATCH) {
+            const Watch *w = (const Watch *)m;
+            w->down(w->arg, from);
         }
         monitor_free(m);
     }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Monitors and aliases. One table per process (and port) from reference id to Monitor, with both directions: what it
- * monitors (MON_OUT), who monitors it (MON_IN) and plain aliases (MON_ALIAS). The 'DOWN' message is built by the
- * process that monitors, when it handles the signal, so a demonitor always wins.
+ * Monitors and aliases. One table per process (and port) from reference id to Monitor, with both directions: what
+ * it monitors (MON_OUT), who monitors it (MON_IN), plain aliases (MON_ALIAS) and watches (MON_WATCH). The 'DOWN'
+ * message is built by the process that monitors, when it handles the signal, so a demonitor always wins.
  */
 #pragma once
 
 #include "vm/proc/idmap.h"
 #include "vm/proc/signal.h"
 
-typedef enum { MON_OUT, MON_IN, MON_ALIAS } MonitorKind;
+typedef enum { MON_OUT, MON_IN, MON_ALIAS, MON_WATCH } MonitorKind;
 typedef enum { ALIAS_NONE, ALIAS_EXPLICIT, ALIAS_REPLY, ALIAS_DEMONITOR, ALIAS_REPLY_DEMONITOR } AliasMode;
 typedef struct Monitor {
     uint64_t id;
@@ -62,4 +62,11 @@ void monitor_end_all(struct IdMap **monitors, Term from, Term reason);
 /* A port's side. */
 void monitor_port_add(struct IdMap **monitors, uint64_t id, Term pid, Term name);
 void monitor_port_remove(struct IdMap **monitors, uint64_t id);
+
+/* Watches: a resource that is told in C when a process ends, by down(arg, pid) in that process's context. In the
+ * table of the process itself, which is the running one; a key is the address of what watches. */
+typedef void (*WatchDown)(void *arg, Term pid);
+void watch_add(Proc *p, void *arg, WatchDown down);
+bool watch_remove(Proc *p, const void *arg); /* false: there was none */
+
 void monitor_each(const struct IdMap *monitors, void (*fn)(const Monitor *m, void *arg), void *arg);

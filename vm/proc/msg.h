@@ -25,8 +25,8 @@ bool msg_fetch(Proc *p);
 /* Receive instructions. */
 static inline Message *msg_current(Proc *p) { return *p->msg_save; } /* NULL: fetch, then wait */
 void msg_remove_current(Proc *p); /* remove_message: its fragment joins p's heap; save back to the first */
-/* loop_rec_end; nothing when there is none, as wrong bytecode may have it. */
-static inline void msg_skip_current(Proc *p)
+static inline void msg_skip_current(Proc *p)  /* loop_rec_end; nothing when there is none,
+                                    as wrong bytecode may have it */
 {
     if (*p->msg_save) {
         p->msg_save = &(*p->msg_save)->next;

@@ -369,8 +369,8 @@ static RunResult sched_run_process(Sched *s, Proc *p)
         return RUN_WAITING;
     }
     /* Woken by a signal that was no message (or by nothing): the interpreter need not look. */
-    bool timed_out = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_TIMEOUT;
-    if ((p->flags & PF_WAITING) && !*p->msg_save && !timed_out && p->fault_class != FAULT_WAIT) {
+    if ((p->flags & PF_WAITING) && !*p->msg_save && !(__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_TIMEOUT) &&
+            p->fault_class != FAULT_WAIT) {
         return RUN_WAITING;
     }
     p->flags &= ~PF_WAITING;

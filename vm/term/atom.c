@@ -60,11 +60,8 @@ static int utf8_length(const uint8_t *s, size_t n)
     int chars = 0;
     for (size_t i = 0; i < n; chars++) {
         uint8_t c = s[i];
-        size_t more = c < 0x80                 ? 0
-                      : c >= 0xc2 && c < 0xe0 ? 1
-                      : c >= 0xe0 && c < 0xf0 ? 2
-                      : c >= 0xf0 && c < 0xf5 ? 3
-                                              : 4;
+        size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3
+            : 4;
         if (more == 4 || i + more >= n) {
             return -1;
         }

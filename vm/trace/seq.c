@@ -6,8 +6,8 @@
 #include "vm/term/number.h"
 #include "vm/trace/trace_priv.h"
 
-enum { T_FLAGS, T_LABEL, T_SERIAL, T_FROM, T_LAST, TOKEN_ARITY };
-enum { SEQ_TIMES = SEQ_TIMESTAMP | SEQ_STRICT_MONOTONIC | SEQ_MONOTONIC };
+enum { T_FLAGS, T_LABEL, T_SERIAL, T_FROM, T_LAST, TOKEN_ARITY,
+SEQ_TIMES = SEQ_TIMESTAMP | SEQ_STRICT_MONOTONIC | SEQ_MONOTONIC };
 
 static struct SeqTracing {
     Term tracer; /* 0: nobody yet */

@@ -23,8 +23,8 @@ enum {
     REG_TIMER_DIVIDE = 0x3e0,
 };
 enum { MSR_X2APIC = 0x800, ENABLE_APIC = 0x100, MASKED = 1 << 16, DIVIDE_BY_1 = 0xb, SELF = 1 << 18 };
-enum { DELIVER_NMI = 4 << 8, DELIVER_INIT = 5 << 8, DELIVER_STARTUP = 6 << 8 };
-enum { ASSERT = 1 << 14, ALL_BUT_SELF = 3 << 18 };
+enum { ALL_BUT_SELF = 3 << 18, ASSERT = 1 << 14, DELIVER_NMI = 4 << 8, DELIVER_INIT = 5 << 8,
+DELIVER_STARTUP = 6 << 8 };
 enum { BASE_X2APIC = 1 << 10, BASE_ENABLED = 1 << 11, COMMAND_PENDING = 1 << 12 };
 enum { PIC1_COMMAND = 0x20, PIC1_DATA = 0x21, PIC2_COMMAND = 0xa0, PIC2_DATA = 0xa1, PIC_VECTORS = 0x20 };
 

@@ -1,0 +1,37 @@
+sockaddr.o: plat/linux/sockaddr.c plat/linux/sockaddr.h \
+  plat/linux/linux.h vm/plat.h lib/cstd.h vm/term/term.h vm/proc/proc.h \
+  vm/heap/heap.h vm/lock.h vm/term/atom.h build/release/gen/atoms.h \
+  vm/vm.h vm/net/esock.h vm/net/socket.h vm/term/binary.h vm/term/map.h \
+  vm/term/number.h
+
+plat/linux/sockaddr.h:
+
+plat/linux/linux.h:
+
+vm/plat.h:
+
+lib/cstd.h:
+
+vm/term/term.h:
+
+vm/proc/proc.h:
+
+vm/heap/heap.h:
+
+vm/lock.h:
+
+vm/term/atom.h:
+
+build/release/gen/atoms.h:
+
+vm/vm.h:
+
+vm/net/esock.h:
+
+vm/net/socket.h:
+
+vm/term/binary.h:
+
+vm/term/map.h:
+
+vm/term/number.h:

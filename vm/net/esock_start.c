@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See esock_start.h. What erl_init does at start, prim_socket:on_load(), is done by a process of its own; those
+ * who want the modules meanwhile wait for it and for the registry, in short slices. */
+#include "vm/net/esock_start.h"
+
+#include "vm/load/code.h"
+#include "vm/net/esock.h"
+#include "vm/plat.h"
+#include "vm/proc/registry.h"
+#include "vm/proc/safe.h"
+#include "vm/vm.h"
+
+typedef enum { START_NOT, START_LOADING, START_RUNNING, START_DONE } StartState;
+
+static struct EsockStart {
+    uint32_t state; /* StartState; atomic */
+    Term starter;   /* the process that runs on_load; set before START_RUNNING */
+} start;
+
+bool esock_start_needed(Term module)
+{
+    if (__atomic_load_n(&start.state, __ATOMIC_ACQUIRE) == START_DONE) {
+        return false;
+    }
+    const VmConfig *config = vm_config();
+    for (size_t i = 0; i < config->preloaded_count; i++) {
+        if (config->preloaded[i].deferred && atom_put_cstr(config->preloaded[i].name) == module) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void load_all(void)
+{
+    const VmConfig *config = vm_config();
+    for (size_t i = 0; i < config->preloaded_count; i++) {
+        VmFile file = config->preloaded[i];
+        Term error = NONVALUE;
+        if (!file.deferred) {
+            continue;
+        }
+        config->read_deferred(&file);
+        Prepared *pr = load_prepare(atom_put_cstr(file.name), file.bytes, file.size, &error);
+        if (!pr) {
+            vm_panic("preloaded module %s: %s", file.name, load_why());
+        }
+        load_forget_lines(pr);
+        load_finish(pr);
+    }
+}
+
+static void start_now(void)
+{
+    SpawnOpts o;
+    safe_alone_begin();
+    load_all();
+    safe_alone_end();
+    spawn_opts_default(&o, NULL);
+    o.priority = PRIO_MAX;
+    start.starter = proc_spawn_mfa(NULL, A_prim_socket, A_on_load, NIL, &o, NULL);
+    __atomic_store_n(&start.state, START_RUNNING, __ATOMIC_RELEASE);
+}
+
+/* on_load has returned, and the registry has its name. One that crashed has ended too. */
+static bool is_running(void)
+{
+    if (start.starter != NONVALUE && proc_lookup(start.starter)) {
+        return false;
+    }
+    Term registry = esock_globals()->registry;
+    return registry == NIL || !proc_lookup(registry) || registry_find(A_socket_registry) != NONVALUE;
+}
+
+Term esock_start(Proc *p, Term module)
+{
+    uint32_t state = START_NOT;
+    if (__atomic_compare_exchange_n(&start.state, &state, START_LOADING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        start_now();
+    } else if (state == START_RUNNING && is_running()) {
+        __atomic_store_n(&start.state, START_DONE, __ATOMIC_RELEASE);
+        return A_true;
+    }
+    p_charge(p, SLICE_REDUCTIONS);
+    return p_trap(p, export_put(A_erlang, A_module_loaded, 1), 1, &module);
+}
