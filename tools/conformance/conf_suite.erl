@@ -57,6 +57,7 @@ suite(#run{module = M} = Run, Config0) ->
 items(Items, Run, Config) ->
     lists:foreach(fun(Item) -> item(Item, Run, Config) end, Items).
 
+item(Items, Run, Config) when is_list(Items) -> items(Items, Run, Config);
 item({group, Name}, Run, Config) -> named_group(Name, Run, Config);
 item({group, Module, Name}, Run, Config) when is_atom(Name), Name =/= default ->
     named_group(Name, of_module(Module, Run), Config);
