@@ -21,15 +21,18 @@ static const uint32_t sine[64] = {
         a += mix(b, c, d) + sine[i] + word[(k) % 16];    \
         a = b + (a << (by) | a >> (32 - (by)));          \
     } while (0)
-/* Sixteen steps; word number of step i: times * i + plus. The variables take turns by name, so that nothing is
- * moved. */
-#define ROUND(mix, first, times, plus, by0, by1, by2, by3)                                       \
-    for (unsigned i = first; i < first + 16; i += 4) {                                           \
-        STEP(mix, a, b, c, d, times * i + plus, by0, i);                                         \
-        STEP(mix, d, a, b, c, times * (i + 1) + plus, by1, i + 1);                               \
-        STEP(mix, c, d, a, b, times * (i + 2) + plus, by2, i + 2);                               \
-        STEP(mix, b, c, d, a, times * (i + 3) + plus, by3, i + 3);                               \
-    }
+/* Word number of step i: times * i + plus. The variables take turns by name, so that nothing is moved. */
+#define FOUR_STEPS(mix, i, times, plus, by0, by1, by2, by3)            \
+    STEP(mix, a, b, c, d, (times) * (i) + (plus), by0, i);             \
+    STEP(mix, d, a, b, c, (times) * ((i) + 1) + (plus), by1, (i) + 1); \
+    STEP(mix, c, d, a, b, (times) * ((i) + 2) + (plus), by2, (i) + 2); \
+    STEP(mix, b, c, d, a, (times) * ((i) + 3) + (plus), by3, (i) + 3);
+/* Written out, so that constants and words stand in the instructions. */
+#define ROUND(mix, first, times, plus, by0, by1, by2, by3)                  \
+    FOUR_STEPS(mix, first, times, plus, by0, by1, by2, by3)                 \
+    FOUR_STEPS(mix, (first) + 4, times, plus, by0, by1, by2, by3)           \
+    FOUR_STEPS(mix, (first) + 8, times, plus, by0, by1, by2, by3)           \
+    FOUR_STEPS(mix, (first) + 12, times, plus, by0, by1, by2, by3)
 
 static void add_block(uint32_t state[4], const uint8_t *block)
 {

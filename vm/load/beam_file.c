@@ -16,34 +16,10 @@ static const char chunk_names[CHUNK_COUNT][5] = {
 enum { INFLATED_MAX = 256 << 20, FUN_ROW_BYTES = 24, FUN_ROW_HASHED = 20 };
 
 /* --- cursor ---------------------------------------------------------------------------------------- */
-const uint8_t *cursor_bytes(Cursor *c, size_t n)
-{
-    if (n > cursor_left(c)) {
-        c->bad = true;
-        c->at = c->end;
-        return NULL;
-    }
-    const uint8_t *at = c->at;
-    c->at += n;
-    return at;
-}
-
-uint8_t cursor_u8(Cursor *c)
-{
-    const uint8_t *b = cursor_bytes(c, 1);
-    return b ? b[0] : 0;
-}
-
 uint16_t cursor_u16(Cursor *c)
 {
     const uint8_t *b = cursor_bytes(c, 2);
     return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
-}
-
-uint32_t cursor_u32(Cursor *c)
-{
-    const uint8_t *b = cursor_bytes(c, 4);
-    return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
 }
 
 /* --- inflate ----------------------------------------------------------------------------------------- */

@@ -13,11 +13,29 @@ typedef struct Cursor {
     bool bad;
 } Cursor;
 static inline size_t cursor_left(const Cursor *c) { return (size_t)(c->end - c->at); }
-uint8_t cursor_u8(Cursor *c);
-uint16_t cursor_u16(Cursor *c);
-uint32_t cursor_u32(Cursor *c);
+static inline uint8_t cursor_u8(Cursor *c)
+{
+    c->bad = c->bad || c->at == c->end;
+    return c->bad ? 0 : *c->at++;
+}
 /* n bytes, or NULL (and bad). */
-const uint8_t *cursor_bytes(Cursor *c, size_t n);
+static inline const uint8_t *cursor_bytes(Cursor *c, size_t n)
+{
+    const uint8_t *at = c->at;
+    if (n > cursor_left(c)) {
+        c->bad = true;
+        c->at = c->end;
+        return NULL;
+    }
+    c->at += n;
+    return at;
+}
+static inline uint32_t cursor_u32(Cursor *c)
+{
+    const uint8_t *b = cursor_bytes(c, 4);
+    return b ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3] : 0;
+}
+uint16_t cursor_u16(Cursor *c);
 
 /* The chunks the loader knows. */
 enum {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cuts the Code chunk into generic instructions with decoded operands, and keeps them all. Literals and large
- * integers are filled in
- * when the memory for them is there, whose size is known only then.
+ * integers are filled in when the memory for them is there, whose size is known only then.
  *
  * Operands are in the compact term format: a byte whose low three bits are the tag (u i a x y f - z), the
  * rest the value or the beginning of it; tag z has sub-kinds (list, float register, allocation, literal, typed
@@ -16,6 +15,18 @@ enum { TAG_U, TAG_I, TAG_A, TAG_X, TAG_Y, TAG_F, TAG_H, TAG_Z };
 enum { Z_LIST = 1, Z_FLOAT_REG = 2, Z_ALLOC = 3, Z_LITERAL = 4, Z_TYPED = 5 };
 enum { MAX_LABELS = 1 << 24, MAX_LIST = 1 << 20, MAX_HEAP_NEED = 1 << 24, FUN_BASE_WORDS = 3, MAX_OPERANDS = 1 << 27 };
 enum { CODE_FORMAT = 0 };
+
+/* Operands in one byte or two. */
+static const OperandHead heads[] = {
+    [TAG_U] = {OPERAND_NUMBER, CLASS_NUMBER}, [TAG_I] = {OPERAND_CONST, CLASS_SMALL},
+    [TAG_A] = {OPERAND_CONST, CLASS_ATOM},    [TAG_X] = {OPERAND_X, CLASS_X},
+    [TAG_Y] = {OPERAND_Y, CLASS_Y},           [TAG_F] = {OPERAND_LABEL, CLASS_LABEL},
+};
+
+uint16_t class_of_constant(Term t)
+{
+    return is_small(t) ? CLASS_SMALL : is_atom(t) ? CLASS_ATOM : is_immed(t) ? CLASS_IMMED : CLASS_BOXED;
+}
 
 typedef struct RawValue {
     int64_t number;
@@ -64,6 +75,7 @@ static bool decode_raw(Loader *ld, Cursor *c, uint8_t first, RawValue *v)
 static bool decode_integer(Loader *ld, const RawValue *v, Operand *o)
 {
     o->tag = OPERAND_CONST;
+    o->class = CLASS_SMALL;
     o->value = NIL;
     if (!v->bytes && small_fits(v->number)) {
         o->value = make_small(v->number);
@@ -98,16 +110,8 @@ void decode_fill_in(Loader *ld)
         Operand *o = &ld->kept_operands.at[ld->later.at[i]];
         o->value = o->tag == OPERAND_LITERAL ? ld->literals[o->value] : later_integer(ld, o);
         o->tag = OPERAND_CONST;
+        o->class = class_of_constant(o->value);
     }
-}
-
-/* The next operand in the order of the chunk. */
-static void keep(Loader *ld, const Operand *o)
-{
-    if (o->tag >= OPERAND_LITERAL) {
-        VEC_PUSH(&ld->later, (uint32_t)ld->kept_operands.count);
-    }
-    VEC_PUSH(&ld->kept_operands, *o);
 }
 
 /* A value that may not be negative. What does not fit is like the largest that does: no size is ever equal to it. */
@@ -148,43 +152,68 @@ static bool decode_alloc(Loader *ld, Cursor *c, Operand *o)
         words += n * weight[kind];
     }
     o->tag = OPERAND_HEAP;
+    o->class = CLASS_HEAP;
     o->value = words;
     return true;
 }
 
-/* Most operands: a register, label, number or atom in one byte or two. False: nothing was read, decode_operand must
- * look. */
-static inline bool decode_quickly(const Loader *ld, Cursor *c, Operand *o)
+/* Most operands: a register, label, number, atom or small integer in one byte or two. NULL: nothing was read,
+ * decode_operand must look; else where the next one begins. Reads two bytes at most. */
+static inline const uint8_t *decode_quickly(const Loader *ld, const uint8_t *at, Operand *o)
 {
-    static const OperandTag tags[] = {[TAG_U] = OPERAND_NUMBER, [TAG_X] = OPERAND_X, [TAG_Y] = OPERAND_Y,
-                                      [TAG_F] = OPERAND_LABEL, [TAG_A] = OPERAND_CONST};
-    if (c->end - c->at < 2) {
-        return false;
-    }
-    unsigned first = c->at[0], tag = first & 7, size = 1, value = first >> 4;
+    unsigned first = *at++, tag = first & 7, value = first >> 4;
     if (first & 8) {
         if (first & 16) {
-            return false;
+            return NULL;
         }
-        value = (first >> 5) << 8 | c->at[1];
-        size = 2;
+        value = (first >> 5) << 8 | *at++;
     }
-    if (tag >= TAG_H || tag == TAG_I) {
-        return false;
-    }
-    o->tag = tags[tag];
-    o->value = value;
     if (tag == TAG_A) {
-        if (value > ld->atom_count) {
-            return false;
+        if (value == 0 || value > ld->atom_count) {
+            return NULL;
         }
-        o->value = value == 0 ? NIL : ld->atoms[value];
+        o->value = ld->atoms[value];
+    } else {
+        o->value = tag == TAG_I ? make_small(value) : value;
+        if (tag >= TAG_H) {
+            return NULL;
+        }
     }
-    c->at += size;
-    return true;
+    o->head = heads[tag];
+    return at;
 }
 
 static bool decode_operand(Loader *ld, Cursor *c, Operand *o, bool nested);
+
+/* Operands `at` up to `end`, as many as can be read quickly; where the next one goes. */
+static inline size_t decode_run(const Loader *ld, Cursor *c, size_t at, size_t end)
+{
+    const uint8_t *byte = c->at, *next, *last = c->end - 2;
+    for (Operand *o = &ld->kept_operands.at[at]; at < end; at++, o++) {
+        if (byte > last || !(next = decode_quickly(ld, byte, o))) {
+            break;
+        }
+        byte = next;
+    }
+    c->at = byte;
+    return at;
+}
+
+/* Operands `at` up to `end`. */
+static bool decode_operands(Loader *ld, Cursor *c, size_t at, size_t end, bool nested)
+{
+    for (; (at = decode_run(ld, c, at, end)) < end; at++) {
+        Operand o; /* a list makes its array move */
+        if (!decode_operand(ld, c, &o, nested)) {
+            return false;
+        }
+        ld->kept_operands.at[at] = o;
+        if (o.tag >= OPERAND_LITERAL) {
+            VEC_PUSH(&ld->later, (uint32_t)at);
+        }
+    }
+    return true;
+}
 
 static bool decode_list(Loader *ld, Cursor *c, Operand *o)
 {
@@ -195,18 +224,14 @@ static bool decode_list(Loader *ld, Cursor *c, Operand *o)
     if (count > MAX_LIST || count > cursor_left(c)) {
         return load_fail(ld, "list operand is too long");
     }
-    uint32_t at = (uint32_t)ld->kept_operands.count;
-    for (uint64_t i = 0; i < count; i++) {
-        Operand element;
-        if (!decode_quickly(ld, c, &element) && !decode_operand(ld, c, &element, true)) {
-            return false;
-        }
-        keep(ld, &element);
-    }
+    size_t at = ld->kept_operands.count;
+    VEC_ROOM(&ld->kept_operands, count);
+    ld->kept_operands.count += count;
     o->tag = OPERAND_LIST;
-    o->size = at;
+    o->class = count == 2 ? CLASS_LIST_2 : count == 3 ? CLASS_LIST_3 : count == 4 ? CLASS_LIST_4 : CLASS_LIST;
+    o->size = (uint32_t)at;
     o->value = count;
-    return true;
+    return decode_operands(ld, c, at, at + count, true);
 }
 
 static bool decode_extended(Loader *ld, Cursor *c, uint8_t first, Operand *o, bool nested)
@@ -216,6 +241,7 @@ static bool decode_extended(Loader *ld, Cursor *c, uint8_t first, Operand *o, bo
         return nested ? load_fail(ld, "list in a list") : decode_list(ld, c, o);
     case Z_FLOAT_REG:
         o->tag = OPERAND_FLOAT_REG;
+        o->class = CLASS_FLOAT_REG;
         return decode_number(ld, c, &o->value);
     case Z_ALLOC:
         return decode_alloc(ld, c, o);
@@ -247,8 +273,6 @@ static bool decode_extended(Loader *ld, Cursor *c, uint8_t first, Operand *o, bo
 /* `nested`: within a list or a typed register, where neither may follow. */
 static bool decode_operand(Loader *ld, Cursor *c, Operand *o, bool nested)
 {
-    static const OperandTag tags[] = {[TAG_U] = OPERAND_NUMBER, [TAG_X] = OPERAND_X, [TAG_Y] = OPERAND_Y,
-                                      [TAG_F] = OPERAND_LABEL};
     uint8_t first = cursor_u8(c);
     if (c->bad) {
         return load_fail(ld, "code is cut off");
@@ -269,6 +293,7 @@ static bool decode_operand(Loader *ld, Cursor *c, Operand *o, bool nested)
         }
         o->tag = OPERAND_CONST;
         o->value = index == 0 ? NIL : ld->atoms[index];
+        o->class = class_of_constant(o->value);
         return true;
     }
     case TAG_H:
@@ -276,7 +301,7 @@ static bool decode_operand(Loader *ld, Cursor *c, Operand *o, bool nested)
     case TAG_Z:
         return decode_extended(ld, c, first, o, nested);
     default:
-        o->tag = tags[tag];
+        o->head = heads[tag];
         return decode_unsigned(ld, c, first, &o->value);
     }
 }
@@ -302,48 +327,66 @@ bool decode_header(Loader *ld)
     return true;
 }
 
-static bool decode_instruction(Loader *ld, Cursor *c, unsigned *generic)
+/* One of the operands is a list that is not empty. */
+static void note_list(Instruction *in, const Operand *o)
 {
-    *generic = cursor_u8(c);
-    if (c->bad || *generic == 0 || *generic >= GENERIC_COUNT) {
-        return load_fail(ld, c->bad ? "code is cut off" : "unknown instruction");
+    while (o->tag != OPERAND_LIST || o->value == 0) {
+        o++;
     }
-    const GenericOp *op = &generic_ops[*generic];
-    Instruction in = {.generic = (uint8_t)*generic, .n = op->arity};
-    Operand o[OPERAND_MAX];
-    for (unsigned i = 0; i < op->arity; i++) {
-        if (!decode_quickly(ld, c, &o[i]) && !decode_operand(ld, c, &o[i], false)) {
-            return false;
+    in->list_at = o->size;
+    in->list_count = (uint32_t)o->value;
+}
+
+/* Of what kind it was; 0: none. */
+static inline unsigned decode_instruction(Loader *ld, Cursor *c)
+{
+    if (c->at == c->end) {
+        load_fail(ld, "code is cut off");
+        return 0;
+    }
+    unsigned generic = *c->at++;
+    if (generic == 0 || generic >= GENERIC_COUNT) {
+        load_fail(ld, "unknown instruction");
+        return 0;
+    }
+    const GenericOp *op = &generic_ops[generic];
+    if (RARELY(op->mode == OP_OLD)) {
+        load_fail(ld, "obsolete instruction");
+        ld->place.generic = generic;
+        return 0;
+    }
+    VEC_ROOM(&ld->kept, 1);
+    VEC_ROOM(&ld->kept_operands, OPERAND_MAX);
+    Instruction *in = &ld->kept.at[ld->kept.count];
+    size_t at = ld->kept_operands.count, end = at + op->arity;
+    *in = (Instruction){.generic = (uint8_t)generic, .n = op->arity, .at = (uint32_t)at};
+    ld->kept_operands.count = end;
+    size_t rest = decode_run(ld, c, at, end);
+    if (rest < end) {
+        if (!decode_operands(ld, c, rest, end, false)) {
+            ld->place.generic = generic;
+            return 0;
         }
-        if (o[i].tag == OPERAND_LIST) {
-            in.list_at = o[i].size;
-            in.list_count = (uint32_t)o[i].value;
+        if (ld->kept_operands.count > end) {
+            note_list(in, &ld->kept_operands.at[at]);
         }
     }
-    if (op->mode == OP_OLD) {
-        return load_fail(ld, "obsolete instruction");
-    }
-    in.at = (uint32_t)ld->kept_operands.count;
-    for (unsigned i = 0; i < op->arity; i++) {
-        keep(ld, &o[i]);
-    }
-    VEC_PUSH(&ld->kept, in);
-    return true;
+    ld->kept.count++;
+    return generic;
 }
 
 bool decode_code(Loader *ld)
 {
     Cursor c = ld->code_start;
-    unsigned generic = 0;
-    VEC_RESERVE(&ld->kept, cursor_left(&c) / 5 + 16); /* what is usual */
-    VEC_RESERVE(&ld->kept_operands, cursor_left(&c) / 2 + 16);
-    while (generic != GEN_int_code_end) {
-        ld->place.index = (uint32_t)ld->kept.count;
-        if (!decode_instruction(ld, &c, &generic)) {
-            ld->place.generic = generic < GENERIC_COUNT ? generic : 0;
+    VEC_ROOM(&ld->kept, cursor_left(&c) / 3 + 16); /* more than what is usual */
+    VEC_ROOM(&ld->kept_operands, cursor_left(&c) * 2 / 3 + 16);
+    for (unsigned generic = 1; generic != GEN_int_code_end;) {
+        generic = decode_instruction(ld, &c);
+        if (RARELY(generic == 0)) {
+            ld->place.index = (uint32_t)ld->kept.count;
             return false;
         }
-        if (ld->kept_operands.count > MAX_OPERANDS) {
+        if (RARELY(ld->kept_operands.count > MAX_OPERANDS)) {
             return load_fail(ld, "too large");
         }
     }

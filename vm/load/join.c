@@ -30,14 +30,16 @@ static bool check_holds(const Loader *ld, const Pair *pair, const struct JoinChe
 
 static const OpJoin *join_find(const Loader *ld, const Pair *pair)
 {
-    int second = pair->second->spec;
-    for (unsigned i = op_join_start[second]; i < op_join_start[second + 1]; i++) {
-        const OpJoin *j = &op_joins[i];
+    const OpJoin *end = &op_joins[op_join_start[pair->second->spec + 1]];
+    for (const OpJoin *j = &op_joins[op_join_start[pair->second->spec]]; j < end; j++) {
+        if (j->first != pair->first->spec) {
+            continue;
+        }
         unsigned k = 0;
-        while (j->first == pair->first->spec && k < j->check_count && check_holds(ld, pair, &j->check[k])) {
+        while (k < j->check_count && check_holds(ld, pair, &j->check[k])) {
             k++;
         }
-        if (j->first == pair->first->spec && k == j->check_count) {
+        if (k == j->check_count) {
             return j;
         }
     }
@@ -82,7 +84,7 @@ static void join_lines(Loader *ld, uint32_t offset)
 void join_last(Loader *ld)
 {
     Trail *t = &ld->trail;
-    while (t->count >= 2) {
+    while (join_possible(t)) {
         struct TrailStep *first = &t->step[t->count - 2];
         Pair pair = {first, &t->step[t->count - 1], (uint32_t)specific_ops[first->spec].words - 1};
         const OpJoin *j = join_find(ld, &pair);
@@ -94,11 +96,12 @@ void join_last(Loader *ld)
         for (unsigned i = 0; i < j->word_count; i++) {
             words[i] = ld->code.at[word_offset(&pair, j->word[i])];
         }
-        ld->code.count = first->offset;
-        VEC_PUSH(&ld->code, (Word)specific_ops[j->result].fn);
+        Word *to = &ld->code.at[first->offset];
+        *to++ = (Word)specific_ops[j->result].fn;
         for (unsigned i = 0; i < j->word_count; i++) {
-            VEC_PUSH(&ld->code, words[i]);
+            *to++ = words[i];
         }
+        ld->code.count = (size_t)(to - ld->code.at);
         join_lines(ld, first->offset);
         first->spec = j->result;
         t->count--;

@@ -14,8 +14,8 @@
 static void link_code(Loader *ld, Instance *in)
 {
     size_t words = ld->code.count;
-    Word *code = vm_alloc(words * sizeof *code);
-    memcpy(code, ld->code.at, words * sizeof *code);
+    Word *code = vm_realloc(ld->code.at, words * sizeof *code); /* gives back what was too much */
+    ld->code.at = NULL;
     for (size_t i = 0; i < ld->label_fixups.count; i++) {
         Word *w = &code[ld->label_fixups.at[i]];
         *w = (Word)(code + ld->labels[*w].offset);
@@ -26,10 +26,8 @@ static void link_code(Loader *ld, Instance *in)
     }
     in->code = code;
     in->code_words = words;
-    in->frames = vm_alloc(((words + 63) / 64) * sizeof *in->frames);
-    memset(in->frames, 0, ((words + 63) / 64) * sizeof *in->frames);
-    size_t have = ld->frames.count < (words + 63) / 64 ? ld->frames.count : (words + 63) / 64;
-    memcpy(in->frames, ld->frames.at, have * sizeof *in->frames);
+    in->frames = vm_realloc(ld->frames.at, ((words + 63) / 64) * sizeof *in->frames);
+    ld->frames.at = NULL;
 }
 
 static void link_functions(const Loader *ld, Instance *in)

@@ -27,8 +27,17 @@ typedef enum {
     OPERAND_INT64,
     OPERAND_BIG,
 } OperandTag;
+typedef struct OperandHead {
+    uint16_t tag;   /* OperandTag */
+    uint16_t class; /* the bit CLASS_, by which specialise.c finds the specific instruction */
+} OperandHead;
 typedef struct Operand {
-    OperandTag tag;
+    union {
+        OperandHead head;
+        struct {
+            uint16_t tag, class;
+        };
+    };
     uint32_t size;
     uint64_t value;
 } Operand;
@@ -76,9 +85,9 @@ typedef struct LineRow {
     uint32_t offset, item;
 } LineRow;
 /* The last instructions emitted since a label: what joining may still change. */
-enum { TRAIL_MAX = 8 };
+enum { TRAIL_KEPT = 8, TRAIL_MAX = 64 };
 typedef struct Trail {
-    unsigned count; /* at most TRAIL_MAX are kept */
+    unsigned count; /* the last TRAIL_KEPT at least */
     struct TrailStep {
         uint32_t offset;
         int spec;
@@ -88,11 +97,20 @@ typedef struct CallCheck {
     uint32_t label, arity;
 } CallCheck;
 
+#define RARELY(condition) __builtin_expect(condition, 0)
 /* A growing array: VEC(T) name; */
 #define VEC(T) struct { T *at; size_t count, capacity; }
+/* Makes room for n more. */
+#define VEC_ROOM(v, n)                                                             \
+    do {                                                                           \
+        if (RARELY((v)->capacity - (v)->count < (n))) {                                 \
+            (v)->capacity = (v)->capacity * 2 + (n);                               \
+            (v)->at = vm_realloc((v)->at, (v)->capacity * sizeof *(v)->at);        \
+        }                                                                          \
+    } while (0)
 #define VEC_PUSH(v, ...)                                                           \
     do {                                                                           \
-        if ((v)->count == (v)->capacity) {                                         \
+        if (RARELY((v)->count == (v)->capacity)) {                                 \
             (v)->capacity = (v)->capacity ? (v)->capacity * 2 : 64;                \
             (v)->at = vm_realloc((v)->at, (v)->capacity * sizeof *(v)->at);        \
         }                                                                          \
@@ -115,12 +133,6 @@ typedef struct Instruction {
     uint32_t list_at, list_count; /* elements of the list operand, if it has one */
 } Instruction;
 typedef struct Verifier Verifier;
-
-#define VEC_RESERVE(v, n)                                                          \
-    do {                                                                           \
-        (v)->capacity = (n);                                                       \
-        (v)->at = vm_alloc((v)->capacity * sizeof *(v)->at);                       \
-    } while (0)
 
 typedef struct Loader {
     const char *why; /* first error; NULL while all is well */
@@ -163,7 +175,7 @@ typedef struct Loader {
     VEC(Word) code;
     VEC(uint32_t) label_fixups; /* offsets of words that hold a label number */
     VEC(uint32_t) fun_fixups;   /* ... a fun index */
-    VEC(uint64_t) frames;
+    VEC(uint64_t) frames; /* bit i: an instruction begins at word i, with a frame; as many as code has room for */
     VEC(LineRow) lines;
     VEC(LoadedFunction) functions;
     VEC(CallCheck) calls;
@@ -193,13 +205,21 @@ bool tables_build_literals(Loader *ld); /* after decoding: makes the area, decod
 /* decode.c: the code chunk as instructions. */
 bool decode_header(Loader *ld);
 bool decode_code(Loader *ld);
+uint16_t class_of_constant(Term t);
 void decode_fill_in(Loader *ld); /* after tables_build_literals */
 
 /* function.c: verifies and specialises all that has been decoded. */
 bool functions_load(Loader *ld);
 
-/* specialise.c: emits one generic instruction with its `n` operands. */
+/* specialise.c: emits one generic instruction, no GEN_line, with its `n` operands. */
+bool specialise_line(Loader *ld, const Operand *o);
 bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n);
 
 /* join.c: joins the last instructions of the trail as long as ops.tab has a join for them. */
 void join_last(Loader *ld);
+/* False: there is none for the last two. */
+static inline bool join_possible(const Trail *t)
+{
+    const struct TrailStep *last = &t->step[t->count] - 1;
+    return t->count >= 2 && (op_join_firsts[last->spec] >> (last[-1].spec % 64) & 1);
+}

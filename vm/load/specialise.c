@@ -11,6 +11,7 @@
 #include "vm/load/specialise.h"
 #include "vm/term/atom.h"
 #include "vm/term/compare.h"
+#include "vm/vm.h"
 
 enum {
     MAX_REGISTER = MAX_X_REGS - 2, /* one above the live ones serves as scratch root */
@@ -22,34 +23,47 @@ enum {
 };
 
 /* --- emitting words ----------------------------------------------------------------------------------- */
-static void emit(Loader *ld, Word w)
+void emit_grow(Loader *ld, size_t words)
 {
-    VEC_PUSH(&ld->code, w);
+    VEC_ROOM(&ld->code, words);
+    size_t more = ld->code.capacity / 64 + 1 - ld->frames.count;
+    VEC_ROOM(&ld->frames, more);
+    memset(&ld->frames.at[ld->frames.count], 0, more * sizeof *ld->frames.at);
+    ld->frames.count += more;
 }
 
-static void trail_push(Trail *t, uint32_t offset, int spec)
+static inline void emit(Loader *ld, Word w)
+{
+    debug_assert(ld->code.count < ld->code.capacity);
+    ld->code.at[ld->code.count++] = w;
+}
+
+static inline void trail_push(Trail *t, uint32_t offset, int spec)
 {
     if (t->count == TRAIL_MAX) {
-        memmove(t->step, t->step + 1, (TRAIL_MAX - 1) * sizeof *t->step);
-        t->count--;
+        memcpy(t->step, t->step + TRAIL_MAX - TRAIL_KEPT, TRAIL_KEPT * sizeof *t->step);
+        t->count = TRAIL_KEPT;
     }
     t->step[t->count++] = (struct TrailStep){offset, spec};
 }
 
-void emit_op(Loader *ld, int spec)
+static inline void emit_spec(Loader *ld, int spec)
 {
     size_t offset = ld->code.count;
-    while (ld->frames.count <= offset / 64) {
-        VEC_PUSH(&ld->frames, 0);
-    }
-    uint64_t bit = UINT64_C(1) << (offset % 64);
-    ld->frames.at[offset / 64] &= ~bit; /* an instruction that has been joined may have begun here */
+    uint64_t *frames = &ld->frames.at[offset / 64], bit = UINT64_C(1) << (offset % 64);
     if (ld->frame >= 0 || ld->frame <= FRAME_MIXED) {
-        ld->frames.at[offset / 64] |= bit;
+        *frames |= bit;
+    } else {
+        *frames &= ~bit; /* an instruction that has been joined may have begun here */
     }
     trail_push(&ld->trail, (uint32_t)offset, spec);
     ld->unreached.count = 0;
     emit(ld, (Word)specific_ops[spec].fn);
+}
+
+void emit_op(Loader *ld, int spec)
+{
+    emit_spec(ld, spec);
 }
 
 void emit_word(Loader *ld, Word w)
@@ -163,62 +177,15 @@ static bool emit_number(Loader *ld, const Operand *o, uint64_t max)
     return o->value <= max || load_fail(ld, "number out of range");
 }
 
-static bool is_bif_named(const Loader *ld, const Operand *o, const char *name)
+/* '=': its import is that function of erlang. */
+static inline bool imports_match(const Loader *ld, const SpecificOp *spec, const Operand *o)
 {
-    if (o->tag != OPERAND_NUMBER || o->value >= ld->import_count) {
+    uint64_t import = o[spec->import_at].value;
+    if (import >= ld->import_count) {
         return false;
     }
-    const Export *e = ld->imports[o->value];
-    size_t n;
-    return export_module(e) == A_erlang && strcmp((const char *)atom_text(export_function(e), &n), name) == 0;
-}
-
-/* Does the operand match the kind? Range checks come when it is emitted. */
-static bool kind_matches(const Loader *ld, char kind, const Operand *o, const SpecificOp *spec)
-{
-    bool reg = o->tag == OPERAND_X || o->tag == OPERAND_Y;
-    bool constant = o->tag == OPERAND_CONST;
-    switch (kind) {
-    case 'x':
-        return o->tag == OPERAND_X;
-    case 'y':
-        return o->tag == OPERAND_Y;
-    case 'r':
-    case 'd':
-        return reg;
-    case 's':
-        return reg || constant;
-    case 'c':
-        return constant;
-    case 'q':
-        return constant && is_immed(o->value);
-    case 'i':
-        return constant && is_small(o->value);
-    case 'a':
-        return constant && is_atom(o->value);
-    case 'f':
-    case 'F':
-        return o->tag == OPERAND_LABEL && o->value != 0;
-    case 'j':
-        return o->tag == OPERAND_LABEL;
-    case 'l':
-        return o->tag == OPERAND_FLOAT_REG;
-    case 'A':
-        return o->tag == OPERAND_NUMBER || o->tag == OPERAND_HEAP;
-    case '2':
-    case '3':
-    case '4':
-        return o->tag == OPERAND_LIST && ld->list.count == (size_t)(kind - '0');
-    case '*':
-    case 'B':
-        return o->tag == OPERAND_LIST;
-    case '=':
-        return is_bif_named(ld, o, spec->import);
-    case '_':
-        return true;
-    default: /* u v n T z e b S L */
-        return o->tag == OPERAND_NUMBER;
-    }
+    const Export *e = ld->imports[import];
+    return export_function(e) == spec->import && export_module(e) == A_erlang;
 }
 
 static bool emit_elements(Loader *ld)
@@ -256,7 +223,8 @@ static bool emit_string(Loader *ld, const Operand *o, unsigned generic, uint64_t
     return true;
 }
 
-static bool emit_operand(Loader *ld, char kind, const Operand *o, unsigned generic, const Operand *before)
+/* Some kinds look at the operand before, too. */
+static inline bool emit_operand(Loader *ld, char kind, const Operand *o, unsigned generic)
 {
     switch (kind) {
     case 'x':
@@ -275,16 +243,17 @@ static bool emit_operand(Loader *ld, char kind, const Operand *o, unsigned gener
         emit(ld, o->value);
         return true;
     case 'f':
+        return (o->value != 0 || load_fail(ld, "a label is expected")) && emit_label(ld, o->value);
     case 'j':
         return emit_label(ld, o->value);
     case 'F':
-        VEC_PUSH(&ld->calls, (CallCheck){(uint32_t)o->value, (uint32_t)before->value});
-        if (o->value >= ld->label_count) {
+        VEC_PUSH(&ld->calls, (CallCheck){(uint32_t)o->value, (uint32_t)o[-1].value});
+        if (o->value == 0 || o->value >= ld->label_count) {
             return load_fail(ld, "no such label");
         }
         VEC_PUSH(&ld->label_fixups, (uint32_t)ld->code.count);
         emit(ld, o->value);
-        return before->value <= MAX_LIVE || load_fail(ld, "arity");
+        return o[-1].value <= MAX_LIVE || load_fail(ld, "arity");
     case 'u':
     case 'A':
         return emit_number(ld, o, MAX_NUMBER);
@@ -303,7 +272,7 @@ static bool emit_operand(Loader *ld, char kind, const Operand *o, unsigned gener
     case 'b':
         return emit_import(ld, o, kind == 'b');
     case 'S':
-        return emit_string(ld, o, generic, before->value);
+        return emit_string(ld, o, generic, o[-1].value);
     case 'L':
         if (o->value >= ld->fun_count) {
             return load_fail(ld, "no such lambda");
@@ -325,103 +294,141 @@ static bool emit_operand(Loader *ld, char kind, const Operand *o, unsigned gener
     }
 }
 
+/* The first of the specific instructions whose kinds its operands have. Range checks come when they are emitted. */
+static const SpecificOp *spec_find(const Loader *ld, const GenericOp *g, const Operand *o, unsigned n)
+{
+    uint64_t classes[2] = {0, 0};
+    for (unsigned i = n; i > CLASSES_A_WORD; i--) {
+        classes[1] = classes[1] << CLASS_BITS | o[i - 1].class;
+    }
+    for (unsigned i = n < CLASSES_A_WORD ? n : CLASSES_A_WORD; i > 0; i--) {
+        classes[0] = classes[0] << CLASS_BITS | o[i - 1].class;
+    }
+    const SpecificOp *spec = &specific_ops[g->first], *end = spec + g->count;
+    for (; spec < end; spec++) {
+        if ((classes[0] & spec->refused[0]) == 0 && (classes[1] & spec->refused[1]) == 0 &&
+            (spec->import == NONVALUE || imports_match(ld, spec, o))) {
+            return spec;
+        }
+    }
+    return NULL;
+}
+
 static bool emit_generic(Loader *ld, unsigned generic, const Operand *o, unsigned n)
 {
-    const GenericOp *g = &generic_ops[generic];
-    for (unsigned i = 0; i < g->count; i++) {
-        const SpecificOp *spec = &specific_ops[g->first + i];
-        unsigned k = 0;
-        while (k < n && kind_matches(ld, spec->kinds[k], &o[k], spec)) {
-            k++;
-        }
-        if (k < n) {
-            continue;
-        }
-        emit_op(ld, g->first + (int)i);
-        for (k = 0; k < n; k++) {
-            if (!emit_operand(ld, spec->kinds[k], &o[k], generic, k > 0 ? &o[k - 1] : &o[0])) {
-                return false;
-            }
-        }
-        return true;
+    const SpecificOp *spec = spec_find(ld, &generic_ops[generic], o, n);
+    if (!spec) {
+        return load_fail(ld, "operands that the instruction does not take");
     }
-    return load_fail(ld, "operands that the instruction does not take");
-}
-
-/* --- the frame ------------------------------------------------------------------------------------------ */
-static bool frame_expect(Loader *ld, bool ok)
-{
-    return ok || load_fail(ld, "stack frame");
-}
-
-/* What must hold before the instruction; sets what holds after it, except for instructions that do not continue. */
-static bool frame_before(Loader *ld, unsigned generic, const Operand *o)
-{
-    switch (generic) {
-    case GEN_allocate:
-    case GEN_allocate_heap:
-    case GEN_allocate_zero:
-    case GEN_allocate_heap_zero:
-    case GEN_call_only:
-    case GEN_return:
-        return frame_expect(ld, ld->frame == FRAME_NONE);
-    case GEN_deallocate:
-        return frame_expect(ld, ld->frame >= 0 && o[0].value == (uint64_t)ld->frame);
-    case GEN_trim:
-        return frame_expect(ld, ld->frame >= 0 && o[0].value <= (uint64_t)ld->frame &&
-                                    o[1].value == (uint64_t)ld->frame - o[0].value);
-    case GEN_call_last:
-        return frame_expect(ld, ld->frame >= 0 && o[2].value == (uint64_t)ld->frame);
-    case GEN_apply_last:
-        return frame_expect(ld, ld->frame >= 0 && o[1].value == (uint64_t)ld->frame);
-    case GEN_call:
-    case GEN_call_fun:
-    case GEN_call_fun2:
-    case GEN_apply:
-    case GEN_send:
-        return frame_expect(ld, ld->frame >= 0);
-    default:
-        return true;
+    emit_spec(ld, (int)(spec - specific_ops));
+    const char *kind = spec->kinds;
+    for (const Operand *end = o + n; o < end; o++, kind++) {
+        if (!emit_operand(ld, *kind, o, generic)) {
+            return false;
+        }
     }
+    return true;
 }
 
-static void frame_after(Loader *ld, unsigned generic, const Operand *o)
+/* --- what is to be known of a generic instruction besides its operands ------------------------------------ */
+typedef enum {
+    FRAME_ANY,
+    FRAME_FORBIDDEN,   /* there must be none */
+    FRAME_WANTED,      /* some */
+    FRAME_OF_OPERAND,  /* of as many y registers as an operand says */
+    FRAME_TRIMMED,
+} FrameBefore;
+typedef enum { FRAME_STAYS, FRAME_MADE, FRAME_REMOVED, FRAME_CUT, FRAME_LOST /* does not go on */ } FrameAfter;
+typedef union Trait {
+    struct {
+        uint8_t before, after;
+        uint8_t frame : 4; /* FRAME_OF_OPERAND: which */
+        uint8_t flags : 4; /* operand that holds bit syntax flags; 0: none */
+        bool structural : 1; /* stands for a place: emitted even where nothing arrives */
+        bool sorted : 1;     /* the pairs of its list */
+    };
+    uint32_t any; /* 0: nothing */
+} Trait;
+
+static const Trait traits[GENERIC_COUNT] = {
+    [GEN_label] = {{.structural = true}},
+    [GEN_func_info] = {{.structural = true}},
+    [GEN_int_code_end] = {{.after = FRAME_LOST, .structural = true}},
+    [GEN_on_load] = {{.structural = true}},
+    [GEN_allocate ... GEN_allocate_heap_zero] = {{.before = FRAME_FORBIDDEN, .after = FRAME_MADE, .frame = 0}},
+    [GEN_deallocate] = {{.before = FRAME_OF_OPERAND, .after = FRAME_REMOVED, .frame = 0}},
+    [GEN_trim] = {{.before = FRAME_TRIMMED, .after = FRAME_CUT, .frame = 0}},
+    [GEN_return] = {{.before = FRAME_FORBIDDEN, .after = FRAME_LOST, .frame = 0}},
+    [GEN_call] = {{.before = FRAME_WANTED}},
+    [GEN_call_fun] = {{.before = FRAME_WANTED}},
+    [GEN_call_fun2] = {{.before = FRAME_WANTED}},
+    [GEN_apply] = {{.before = FRAME_WANTED}},
+    [GEN_send] = {{.before = FRAME_WANTED}},
+    [GEN_call_only] = {{.before = FRAME_FORBIDDEN, .after = FRAME_LOST, .frame = 0}},
+    [GEN_call_last] = {{.before = FRAME_OF_OPERAND, .after = FRAME_LOST, .frame = 2}},
+    [GEN_apply_last] = {{.before = FRAME_OF_OPERAND, .after = FRAME_LOST, .frame = 1}},
+    [GEN_call_ext_last] = {{.after = FRAME_LOST}},
+    [GEN_call_ext_only] = {{.after = FRAME_LOST}},
+    [GEN_jump] = {{.after = FRAME_LOST}},
+    [GEN_select_val] = {{.after = FRAME_LOST}},
+    [GEN_select_tuple_arity] = {{.after = FRAME_LOST}},
+    [GEN_badmatch] = {{.after = FRAME_LOST}},
+    [GEN_case_end] = {{.after = FRAME_LOST}},
+    [GEN_if_end] = {{.after = FRAME_LOST}},
+    [GEN_try_case_end] = {{.after = FRAME_LOST}},
+    [GEN_badrecord] = {{.after = FRAME_LOST}},
+    [GEN_raise] = {{.after = FRAME_LOST}},
+    [GEN_wait] = {{.after = FRAME_LOST}},
+    [GEN_loop_rec_end] = {{.after = FRAME_LOST}},
+    [GEN_put_map_exact] = {{.sorted = true}},
+    [GEN_bs_get_integer2] = {{.flags = 5}},
+    [GEN_bs_get_float2] = {{.flags = 5}},
+    [GEN_bs_get_binary2] = {{.flags = 5}},
+    [GEN_bs_skip_bits2] = {{.flags = 4}},
+    [GEN_bs_put_integer] = {{.flags = 3}},
+    [GEN_bs_put_float] = {{.flags = 3}},
+    [GEN_bs_put_binary] = {{.flags = 3}},
+    [GEN_bs_get_utf16] = {{.flags = 3}},
+    [GEN_bs_get_utf32] = {{.flags = 3}},
+    [GEN_bs_skip_utf16] = {{.flags = 3}},
+    [GEN_bs_skip_utf32] = {{.flags = 3}},
+    [GEN_bs_put_utf16] = {{.flags = 1}},
+    [GEN_bs_put_utf32] = {{.flags = 1}},
+};
+
+static bool frame_fits(const Loader *ld, const Trait *t, const Operand *o)
 {
-    switch (generic) {
-    case GEN_allocate:
-    case GEN_allocate_heap:
-    case GEN_allocate_zero:
-    case GEN_allocate_heap_zero:
+    switch ((FrameBefore)t->before) {
+    case FRAME_ANY:
+        return true;
+    case FRAME_FORBIDDEN:
+        return ld->frame == FRAME_NONE;
+    case FRAME_WANTED:
+        return ld->frame >= 0;
+    case FRAME_OF_OPERAND:
+        return ld->frame >= 0 && o[t->frame].value == (uint64_t)ld->frame;
+    case FRAME_TRIMMED:
+        return ld->frame >= 0 && o[0].value <= (uint64_t)ld->frame && o[1].value == (uint64_t)ld->frame - o[0].value;
+    }
+    return false;
+}
+
+static void frame_after(Loader *ld, const Trait *t, const Operand *o)
+{
+    switch ((FrameAfter)t->after) {
+    case FRAME_STAYS:
+        break;
+    case FRAME_MADE:
         ld->frame = (int)o[0].value;
         break;
-    case GEN_deallocate:
+    case FRAME_REMOVED:
         ld->frame = FRAME_NONE;
         break;
-    case GEN_trim:
+    case FRAME_CUT:
         ld->frame = (int)o[1].value;
         break;
-    case GEN_call_last:
-    case GEN_call_only:
-    case GEN_call_ext_last:
-    case GEN_call_ext_only:
-    case GEN_apply_last:
-    case GEN_return:
-    case GEN_jump:
-    case GEN_select_val:
-    case GEN_select_tuple_arity:
-    case GEN_badmatch:
-    case GEN_case_end:
-    case GEN_if_end:
-    case GEN_try_case_end:
-    case GEN_badrecord:
-    case GEN_raise:
-    case GEN_wait:
-    case GEN_loop_rec_end:
-    case GEN_func_info:
-    case GEN_int_code_end:
+    case FRAME_LOST:
         ld->frame = FRAME_UNKNOWN;
-        break;
-    default:
         break;
     }
 }
@@ -452,7 +459,7 @@ static bool special_func_info(Loader *ld, const Operand *o)
     return true;
 }
 
-static bool special_line(Loader *ld, const Operand *o)
+bool specialise_line(Loader *ld, const Operand *o)
 {
     if (o[0].tag != OPERAND_NUMBER || o[0].value > ld->line_item_count) {
         /* Without a line chunk the instructions stand there all the same. */
@@ -495,7 +502,7 @@ static bool special_call_ext(Loader *ld, unsigned generic, const Operand *o)
                 : last ? ld->frame >= 0 && o[2].value == (uint64_t)ld->frame
                        : ld->frame >= 0;
     if (!fits) {
-        return native ? call_that_never_returns(ld, &o[1]) : frame_expect(ld, false);
+        return native ? call_that_never_returns(ld, &o[1]) : load_fail(ld, "stack frame");
     }
     emit_op(ld, native ? (only ? SPEC_call_ext_native_only : last ? SPEC_call_ext_native_last : SPEC_call_ext_native)
                        : (only ? SPEC_call_ext_only : last ? SPEC_call_ext_last : SPEC_call_ext));
@@ -514,14 +521,15 @@ static bool special_make_fun2(Loader *ld, const Operand *o)
     if (o[0].tag != OPERAND_NUMBER || o[0].value >= ld->fun_count) {
         return load_fail(ld, "no such lambda");
     }
-    Operand operands[3] = {o[0], {.tag = OPERAND_X}, {.tag = OPERAND_LIST}};
+    Operand operands[3] = {o[0], {.tag = OPERAND_X, .class = CLASS_X}, {.tag = OPERAND_LIST, .class = CLASS_LIST}};
     uint32_t n = ld->funs[o[0].value].free_count;
+    emit_room(ld, n + INSTRUCTION_ROOM);
     emit_op(ld, SPEC_test_heap); /* it makes room for itself */
     emit(ld, FUN_WORDS(n));
     emit(ld, n);
     Operand variables[MAX_VARIABLES];
     for (uint32_t i = 0; i < n; i++) {
-        variables[i] = (Operand){.tag = OPERAND_X, .value = i};
+        variables[i] = (Operand){.tag = OPERAND_X, .class = CLASS_X, .value = i};
     }
     ld->list.at = variables;
     ld->list.count = operands[2].value = n;
@@ -557,8 +565,6 @@ static bool specialise_special(Loader *ld, unsigned generic, const Operand *o)
         return o[0].tag == OPERAND_NUMBER ? bind_label(ld, o[0].value) : load_fail(ld, "label");
     case GEN_func_info:
         return special_func_info(ld, o);
-    case GEN_line:
-        return special_line(ld, o);
     case GEN_int_code_end:
         emit_op(ld, SPEC_code_end); /* so that no instruction's end is outside the code */
         return true;
@@ -580,65 +586,46 @@ static bool specialise_special(Loader *ld, unsigned generic, const Operand *o)
 }
 
 /* --- one generic instruction ---------------------------------------------------------------------------- */
-/* Which operand holds bit syntax flags; -1: none. */
-static int flags_operand(unsigned generic)
+/* Those that the common path of specialise leaves. */
+static bool specialise_rest(Loader *ld, unsigned generic, const Trait *t, Operand *o, unsigned n)
 {
-    switch (generic) {
-    case GEN_bs_get_integer2:
-    case GEN_bs_get_float2:
-    case GEN_bs_get_binary2:
-        return 5;
-    case GEN_bs_skip_bits2:
-        return 4;
-    case GEN_bs_put_integer:
-    case GEN_bs_put_float:
-    case GEN_bs_put_binary:
-    case GEN_bs_get_utf16:
-    case GEN_bs_get_utf32:
-    case GEN_bs_skip_utf16:
-    case GEN_bs_skip_utf32:
-        return 3;
-    case GEN_bs_put_utf16:
-    case GEN_bs_put_utf32:
-        return 1;
-    default:
-        return -1;
+    const GenericOp *g = &generic_ops[generic];
+    if (ld->expect_entry && generic != GEN_label) {
+        return load_fail(ld, "function without an entry");
     }
+    if (!t->structural && (ld->skipping || ld->frame == FRAME_UNKNOWN)) {
+        return ld->functions.count > 0 || load_fail(ld, "code outside a function");
+    }
+    if (!frame_fits(ld, t, o)) {
+        return load_fail(ld, "stack frame");
+    }
+    if (t->flags && o[t->flags].tag == OPERAND_NUMBER) {
+        uint64_t f = o[t->flags].value;
+        o[t->flags].value = (f & BS_SIGNED) | ((f & (BS_LITTLE | BS_NATIVE)) ? BS_LITTLE : 0);
+    }
+    if (t->sorted) {
+        sort_pairs(ld);
+    }
+    bool ok = g->mode == OP_NORMAL    ? emit_generic(ld, generic, o, n)
+              : g->mode == OP_SPECIAL ? specialise_special(ld, generic, o)
+                                      : true;
+    if (ok && !ld->expect_entry) {
+        frame_after(ld, t, o);
+    }
+    return ok;
 }
 
 bool specialise(Loader *ld, unsigned generic, Operand *o, unsigned n)
 {
-    int flags = flags_operand(generic);
-    if (flags >= 0 && o[flags].tag == OPERAND_NUMBER) {
-        uint64_t f = o[flags].value;
-        o[flags].value = (f & BS_SIGNED) | ((f & (BS_LITTLE | BS_NATIVE)) ? BS_LITTLE : 0);
-    }
-    bool structural = generic == GEN_label || generic == GEN_func_info || generic == GEN_line ||
-                      generic == GEN_int_code_end || generic == GEN_on_load;
-    if (ld->expect_entry && generic != GEN_label && generic != GEN_line) {
-        return load_fail(ld, "function without an entry");
-    }
-    if (!structural && (ld->skipping || ld->frame == FRAME_UNKNOWN)) {
-        return ld->functions.count > 0 || load_fail(ld, "code outside a function");
-    }
-    if (!structural && !frame_before(ld, generic, o)) {
+    const Trait *t = &traits[generic];
+    emit_room(ld, INSTRUCTION_ROOM + ld->list.count);
+    bool common = t->any == 0 && generic_ops[generic].mode == OP_NORMAL && ld->frame != FRAME_UNKNOWN &&
+                  !ld->skipping && !ld->expect_entry;
+    if (!(common ? emit_generic(ld, generic, o, n) : specialise_rest(ld, generic, t, o, n))) {
         return false;
     }
-    if (generic == GEN_put_map_exact) {
-        sort_pairs(ld);
-    }
-    const GenericOp *g = &generic_ops[generic];
-    bool ok = g->mode == OP_SPECIAL ? specialise_special(ld, generic, o)
-              : g->mode == OP_IGNORE ? true
-                                     : emit_generic(ld, generic, o, n);
-    if (!ok) {
-        return false;
-    }
-    if (!structural) {
+    if (join_possible(&ld->trail)) {
         join_last(ld);
-    }
-    if (!ld->expect_entry) {
-        frame_after(ld, generic, o);
     }
     return true;
 }

@@ -4,6 +4,15 @@
 
 #include "vm/load/load_priv.h"
 
+enum { INSTRUCTION_ROOM = 32 }; /* more words than any instruction has besides the elements of a list */
+void emit_grow(Loader *ld, size_t words);
+/* Makes room for so many words: before everything that emits. specialise does it for an instruction and its list. */
+static inline void emit_room(Loader *ld, size_t words)
+{
+    if (ld->code.capacity - ld->code.count < words) {
+        emit_grow(ld, words);
+    }
+}
 void emit_op(Loader *ld, int spec);
 void emit_word(Loader *ld, Word w);
 bool emit_label(Loader *ld, uint64_t label);

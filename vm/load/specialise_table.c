@@ -117,6 +117,7 @@ static bool emit_jump_table(Loader *ld, const Operand *subject, uint64_t fail, c
         high = v > high ? v : high;
     }
     uint64_t span = (uint64_t)(high - low) + 1;
+    emit_room(ld, span + 8);
     emit_op(ld, SPEC_jump_table);
     if (!emit_source(ld, subject)) {
         return false;

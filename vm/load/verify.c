@@ -38,18 +38,19 @@ void verify_free(Verifier *v)
  * there. */
 static bool labels_note(Verifier *v, uint32_t header)
 {
-    for (uint32_t i = 0; i < v->count; i++) {
-        v->index = i;
-        if (v->code[i].generic != GEN_label) {
+    Instruction *in = v->code;
+    for (uint32_t i = 0, count = v->count; i < count; i++, in++) {
+        if (in->generic != GEN_label) {
             continue;
         }
-        const Operand *o = &v->operands[v->code[i].at];
+        const Operand *o = &v->operands[in->at];
+        v->index = i;
         if (o->tag != OPERAND_NUMBER || o->value == 0 || o->value >= v->ld->label_count ||
             v->labels[o->value].function != 0) {
             return verify_bad(v, "label is bound twice or out of range");
         }
-        v->labels[o->value] = (VerifyLabel){v->serial, i < header ? v->count : i, NULL};
-        v->code[i].fix = i < header ? FIX_NO_FALL : 0;
+        v->labels[o->value] = (VerifyLabel){v->serial, i < header ? count : i, NULL};
+        in->fix = i < header ? FIX_NO_FALL : 0;
     }
     return true;
 }
@@ -95,8 +96,8 @@ static bool pass(Verifier *v, uint32_t from)
 {
     v->reachable = false;
     v->again = UINT32_MAX;
-    for (uint32_t i = from; i < v->count && !v->restart; i++) {
-        Instruction *in = &v->code[i];
+    Instruction *in = &v->code[from];
+    for (uint32_t i = from, count = v->count; i < count && !v->restart; i++, in++) {
         v->index = i;
         if (in->generic == GEN_label) {
             if (!pass_label(v, in, i == from)) {

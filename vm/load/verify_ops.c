@@ -259,8 +259,8 @@ static bool keeps_fresh(unsigned generic)
 /* The commonest: a constant or a plain term to an x register. False: the rules in full decide. */
 static inline bool quick_move(Verifier *v, const Operand *o)
 {
-    if (o[1].tag != OPERAND_X || o[1].value >= v->s.nx + (uint64_t)1 || o[1].value >= MAX_REGS - 1 ||
-        (v->s.nx > 0 && v->x[0].kind > R_EITHER)) {
+    uint64_t to = o[1].value;
+    if (o[1].tag != OPERAND_X || to > v->s.nx || to >= MAX_REGS - 1 || v->x[0].kind > R_EITHER) {
         return false;
     }
     Reg r;
@@ -276,8 +276,8 @@ static inline bool quick_move(Verifier *v, const Operand *o)
         from->id = from->id ? from->id : v->next_id++;
         r = *from;
     }
-    v->s.nx += o[1].value == v->s.nx;
-    v->x[o[1].value] = r;
+    v->s.nx += to == v->s.nx;
+    v->x[to] = r;
     return true;
 }
 

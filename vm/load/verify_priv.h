@@ -152,7 +152,9 @@ static inline bool reg_read(Verifier *v, const Operand *o)
 }
 static inline bool reg_write(Verifier *v, const Operand *o, Reg r)
 {
-    if (o->tag == OPERAND_X && o->value < v->s.nx && v->x[0].kind <= R_EITHER) {
+    uint32_t nx = v->s.nx;
+    if (o->tag == OPERAND_X && o->value <= nx && nx < MAX_REGS - 1 && v->x[0].kind <= R_EITHER) {
+        v->s.nx = nx + (o->value == nx);
         v->x[o->value] = r;
         return true;
     }
@@ -165,7 +167,14 @@ static inline bool reg_write_term(Verifier *v, const Operand *o)
     return reg_write(v, o, (Reg){.kind = R_TERM, .fragile = v->saw_fragile});
 }
 Reg reg_of_constant(Term t);
-Reg *reg_at(Verifier *v, const Operand *o); /* NULL after verify_bad: out of range */
+Reg *reg_at_slow(Verifier *v, const Operand *o);
+/* NULL after verify_bad: out of range. */
+static inline Reg *reg_at(Verifier *v, const Operand *o)
+{
+    return o->tag == OPERAND_X && o->value < v->s.nx   ? &v->x[o->value]
+           : o->tag == OPERAND_Y && o->value < v->s.ny ? &v->y[o->value]
+                                                       : reg_at_slow(v, o);
+}
 /* The operand's term is known to be of that type from here on. */
 void reg_refine(Verifier *v, const Operand *o, RegType type, uint32_t size);
 bool reg_is(Verifier *v, const Operand *o, RegType type, uint32_t size);

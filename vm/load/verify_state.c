@@ -139,7 +139,7 @@ bool reg_need_term(Verifier *v, const Reg *r)
     return true;
 }
 
-Reg *reg_at(Verifier *v, const Operand *o)
+Reg *reg_at_slow(Verifier *v, const Operand *o)
 {
     static const Reg none = {.bits = 0};
     if (o->tag == OPERAND_X) {
