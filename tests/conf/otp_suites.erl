@@ -1,11 +1,11 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% What OTP's own suites (make conformance) found to differ, one function a finding: what make test would not notice.
 -module(otp_suites).
--export([main/0, id/1]).
+-export([main/0, id/1, wait/0]).
 
 main() ->
     large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes(),
-    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place(), secrets().
+    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place(), secrets(), told().
 
 p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
 id(X) -> X.
@@ -150,7 +150,10 @@ collected() ->
                    Monitor = monitor(process, Full),
                    process_info(Full, messages),
                    garbage_collect(Full),
-                   receive {'DOWN', Monitor, process, Full, Why} -> Why after 300 -> alive end
+                   Result = receive {'DOWN', Monitor, process, Full, Why} -> Why after 300 -> alive end,
+                   demonitor(Monitor, [flush]),
+                   exit(Full, kill),
+                   Result
                end || Queue <- [on_heap, off_heap]]).
 
 built_in() ->
@@ -218,3 +221,17 @@ secrets() ->
     p(open, process_info(Self, dictionary)),
     seq_trace:set_system_tracer(false),
     exit(Tracer, kill).
+
+wait() -> receive stop -> ok end.
+
+%% Parts of what a crash dump says.
+told() ->
+    p(info, [binary:match(erlang:system_info(info), What) =/= nomatch || What <- [<<"=memory\ntotal: ">>, <<"processes_used:">>]]),
+    Waits = spawn(?MODULE, wait, []),
+    p(procs, [binary:match(erlang:system_info(procs), What) =/= nomatch
+              || What <- [list_to_binary("=proc:" ++ pid_to_list(P)) || P <- [self(), Waits]]
+                     ++ [<<"State: Running">>, <<"Spawned as: otp_suites:wait/0">>]]),
+    exit(Waits, kill),
+    p(loaded, [binary:match(erlang:system_info(loaded), What) =/= nomatch
+               || What <- [<<"Current code: ">>, <<"\notp_suites ">>, <<"Old code: ">>]]),
+    p(dist, erlang:system_info(dist)).

@@ -5,6 +5,7 @@
  */
 #include "gen/natives.h"
 #include "vm/bif/system_info.h"
+#include "vm/dump/dump.h"
 #include "vm/ets/ets.h"
 #include "vm/ets/match.h"
 #include "vm/load/code.h"
@@ -13,6 +14,7 @@
 #include "vm/proc/clock.h"
 #include "vm/proc/port.h"
 #include "vm/proc/sched.h"
+#include "vm/term/binary.h"
 #include "vm/term/map.h"
 #include "vm/vm.h"
 #include "vm/trace/seq.h"
@@ -323,6 +325,20 @@ static Term info_ethread_info(Proc *p)
     return list;
 }
 
+static Term info_dump(Proc *p, DumpPart part)
+{
+    size_t n;
+    char *text = dump_text(part, &n);
+    Term bin = binary_from_bytes(p, (uint8_t *)text, n);
+    vm_free(text);
+    return bin;
+}
+
+static Term info_info(Proc *p) { return info_dump(p, DUMP_INFO); }
+static Term info_procs(Proc *p) { return info_dump(p, DUMP_PROCS); }
+static Term info_loaded(Proc *p) { return info_dump(p, DUMP_LOADED); }
+static Term info_dist(Proc *p) { return info_dump(p, DUMP_DIST); }
+
 static Term info_sequential_tracer(Proc *p) { return heap_tuple2(p, A_sequential_tracer, seq_tracer()); }
 
 const SystemInfoRow system_info_rows[] = {
@@ -351,6 +367,7 @@ const SystemInfoRow system_info_rows[] = {
     {A_dirty_cpu_schedulers, info_zero},
     {A_dirty_cpu_schedulers_online, info_zero},
     {A_dirty_io_schedulers, info_zero},
+    {A_dist, info_dist},
     {A_dist_buf_busy_limit, info_dist_buf_busy_limit},
     {A_dist_ctrl, info_nil},
     {A_driver_version, info_driver_version},
@@ -369,8 +386,10 @@ const SystemInfoRow system_info_rows[] = {
     {A_garbage_collection, info_garbage_collection},
     {A_heap_sizes, info_heap_sizes},
     {A_heap_type, info_private},
+    {A_info, info_info},
     {A_kernel_poll, info_kernel_poll},
     {A_literal_test, info_range},
+    {A_loaded, info_loaded},
     {A_lock_checking, info_false},
     {A_logical_processors, info_processors},
     {A_logical_processors_available, info_processors},
@@ -396,6 +415,7 @@ const SystemInfoRow system_info_rows[] = {
     {A_port_tasks, info_true},
     {A_process_count, info_process_count},
     {A_process_limit, info_process_limit},
+    {A_procs, info_procs},
     {A_scheduler_bind_type, info_unbound},
     {A_scheduler_bindings, info_bindings},
     {A_scheduler_id, info_scheduler_id},

@@ -197,11 +197,30 @@ static void put_funs(Module *m, void *arg)
     }
 }
 
-static void put_code(Dump *d)
+static void put_code_sizes(Dump *d)
 {
     CodeBytes sum = {0};
     module_each(add_code, &sum);
-    dump_format(d, "=loaded_modules\nCurrent code: %zu\nOld code: %zu\n", sum.current, sum.old);
+    dump_format(d, "Current code: %zu\nOld code: %zu\n", sum.current, sum.old);
+}
+
+static void put_module_size(Module *m, void *arg)
+{
+    Dump *d = arg;
+    if (m->current || m->old) {
+        dump_shown(d, m->name);
+        dump_format(d, " %zu", instance_size(m->current));
+        if (m->old) {
+            dump_format(d, " (%zu old)", instance_size(m->old));
+        }
+        dump_format(d, "\n");
+    }
+}
+
+static void put_code(Dump *d)
+{
+    dump_format(d, "=loaded_modules\n");
+    put_code_sizes(d);
     module_each(put_module, d);
     module_each(put_funs, d);
 }
@@ -236,18 +255,25 @@ static void put_atoms(Dump *d)
     }
 }
 
+static void put_ports(Dump *d)
+{
+    ports_lock();
+    port_each(put_port, d);
+    ports_unlock();
+}
+
+static void put_nodes(Dump *d) { dump_format(d, "=node:'nonode@nohost'\n=no_distribution\n"); }
+
 static void put_everything(Dump *d, const char *slogan, size_t n)
 {
     put_general(d, slogan, n);
     put_schedulers(d);
     put_memory(d);
     dump_processes(d);
-    ports_lock();
-    port_each(put_port, d);
-    ports_unlock();
+    put_ports(d);
     table_each(put_table, d);
     proc_each(put_timers, d);
-    dump_format(d, "=node:'nonode@nohost'\n=no_distribution\n");
+    put_nodes(d);
     put_code(d);
     dump_process_memory(d);
     put_persistent_terms(d);
@@ -268,4 +294,34 @@ _Noreturn void dump_halt(const char *slogan, size_t n)
         plat_dump_end(!d->full);
     }
     plat_halt(1);
+}
+
+char *dump_text(DumpPart part, size_t *n)
+{
+    Dump *d = vm_calloc(sizeof *d);
+    d->kept = true;
+    safe_alone_begin();
+    switch (part) {
+    case DUMP_INFO:
+        put_memory(d);
+        put_schedulers(d);
+        break;
+    case DUMP_PROCS:
+        dump_processes(d);
+        put_ports(d);
+        break;
+    case DUMP_LOADED:
+        put_code_sizes(d);
+        module_each(put_module_size, d);
+        break;
+    case DUMP_DIST:
+        put_nodes(d);
+        break;
+    }
+    safe_alone_end();
+    dump_flush(d);
+    char *text = d->text;
+    *n = d->text_n;
+    vm_free(d);
+    return text;
 }

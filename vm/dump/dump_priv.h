@@ -8,6 +8,9 @@
 enum { DUMP_BUFFER = 16 * 1024 };
 typedef struct Dump {
     bool full; /* the platform takes no more */
+    bool kept; /* `text` takes what is written, not the platform */
+    char *text;
+    size_t text_n;
     size_t n;
     char buffer[DUMP_BUFFER];
     /* Terms whose objects are to be written: what dump_term and its like have named. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See dump_priv.h. Text goes to the platform by the buffer; when that takes no more, all further text is dropped. */
+/* See dump_priv.h. Text goes to the platform or into memory by the buffer; when the platform takes no more, all further
+ * text is dropped. */
 #include "vm/dump/dump_priv.h"
 
+#include "vm/heap/heap.h"
 #include "vm/plat.h"
 #include "vm/term/print.h"
 
@@ -9,7 +11,11 @@ enum { SHOWN_MAX = 4096, FORMAT_MAX = 512 };
 
 void dump_flush(Dump *d)
 {
-    if (d->n > 0 && !d->full) {
+    if (d->kept) {
+        d->text = vm_realloc(d->text, d->text_n + d->n + 1);
+        memcpy(d->text + d->text_n, d->buffer, d->n);
+        d->text_n += d->n;
+    } else if (d->n > 0 && !d->full) {
         d->full = !plat_dump_write(d->buffer, d->n);
     }
     d->n = 0;
