@@ -7,7 +7,7 @@ NATIVE_TABS := $(wildcard vm/tab/native/*.tab)
 ATOM_SOURCES := $(wildcard vm/*/*.[ch] vm/*.[ch] plat/*/*.[ch])
 
 GEN_C := $(GEN)/atoms.c $(GEN)/natives.c $(GEN)/natives_linux.c $(GEN)/ops.c
-GEN_H := $(GEN)/atoms.h $(GEN)/natives.h $(GEN)/natives_linux.h $(GEN)/ops.h
+GEN_H := $(GEN)/atoms.h $(GEN)/natives.h $(GEN)/natives_linux.h $(GEN)/ops.h $(GEN)/powers.h
 
 HOST_CFLAGS = $(BASE_CFLAGS) $(MODE_$(B)) -I$(OUT) -pthread
 HOST_OBJS := $(patsubst %.c,$(OUT)/%.o,$(VM_SRC) $(LIB_SRC) $(LINUX_SRC)) $(patsubst %.c,%.o,$(GEN_C))
@@ -29,6 +29,9 @@ $(GEN)/ops.h $(GEN)/ops.c &: tools/genops vm/tab/ops.tab
 	@mkdir -p $(GEN)
 	@tools/genops $(GEN)/ops.h $(GEN)/ops.c vm/tab/ops.tab
 	@touch $(GEN)/ops.c
+$(GEN)/powers.h: tools/genpowers vm/term/float_shortest.c
+	@mkdir -p $(GEN)
+	@tools/genpowers $$(sed -n 's/^enum { K_MIN = \(-*[0-9]*\), K_MAX = \([0-9]*\).*/\1 \2/p' vm/term/float_shortest.c) $@
 
 # Instruction functions end in tail calls: no frame pointer, no stack protector, so that they stay jumps.
 $(OUT)/vm/ops/%.o: MODE_FLAGS := -fomit-frame-pointer -fno-stack-protector -foptimize-sibling-calls -Wno-missing-prototypes

@@ -16,7 +16,6 @@
 #include "vm/proc/sched.h"
 #include "vm/proc/timer.h"
 #include "vm/term/binary.h"
-#include "vm/term/float_shortest.h"
 #include "vm/trace/call.h"
 
 enum { DEFAULT_PROCESSES = 262144, DEFAULT_PORTS = 65536, DEFAULT_ATOMS = 1048576 };
@@ -139,7 +138,6 @@ void vm_main(const VmConfig *config)
     atom_init(vm.max_atoms);
     native_init();
     assist_init();
-    float_shortest_init();
     registry_init(atom_limit());
     sched_init_all(vm.schedulers, vm.schedulers_online);
     code_init();

@@ -16,7 +16,7 @@
 #include "kernel/log.h"
 #include "kernel/panic/panic.h"
 
-enum { WINDOWS = 8, SANDWICHES = 12, WINDOW_US = 500, GOOD_ERROR = 10000000 };
+enum { WINDOWS = 40, SANDWICHES = 12, WINDOW_US = 100, GOOD_ERROR = 10000000 };
 enum { PIT_COMMAND = 0x43, PIT_CHANNEL2 = 0x42, PIT_GATE = 0x61 };
 enum { HPET_CAPABILITIES = 0, HPET_CONFIG = 2, HPET_COUNTER = 30 }; /* in 64-bit words */
 #define PIT_HZ UINT64_C(1193182)
@@ -119,11 +119,11 @@ static void take_rates(const Sample *a, const Sample *b, bool timer_ran)
 /* A first estimate from as short a wait as gives one. */
 static void measure(void)
 {
-    uint64_t wanted = clock.reference_hz * WINDOW_US / 1000000;
     clock.error = UINT64_MAX;
     lapic_timer_start(UINT32_MAX);
-    for (int i = 0; i < WINDOWS && clock.error > GOOD_ERROR; i++) {
-        clock.first = sample();
+    clock.first = sample();
+    for (uint64_t i = 1; i <= WINDOWS && clock.error > GOOD_ERROR; i++) {
+        uint64_t wanted = clock.reference_hz * WINDOW_US * i / 1000000;
         while (((reference_read() - clock.first.reference) & clock.reference_mask) < wanted) {
             cpu_pause();
         }

@@ -4,67 +4,20 @@
  * The float and the borders of what rounds to it are multiplied by a power of ten, so that the digits stand before the
  * point; one 64 by 128 bit product each, rounded to odd, is exact enough to compare them.
  *
- * The powers, 128 bits of each rounded up, are computed at boot: 10^k and 5^k differ in the exponent of two only.
+ * The powers, 128 bits of each rounded up, are a table made by tools/genpowers.
  */
 #include "vm/term/float_shortest.h"
 
-enum { K_MIN = -292, K_MAX = 324, LIMBS = 18, HIDDEN_BIT = 52, BIAS = 1075 };
+enum { K_MIN = -292, K_MAX = 324, HIDDEN_BIT = 52, BIAS = 1075 };
 
 typedef unsigned __int128 Wide;
 typedef struct Power {
     uint64_t high, low;
 } Power;
 
-static Power powers[K_MAX - K_MIN + 1]; /* written once, at boot */
-
-/* --- the table ---------------------------------------------------------------------------------------------------- */
-/* The highest 128 bits of a number of LIMBS limbs, plus one when `up` says so or bits were cut off. */
-static Power leading_bits(const uint64_t *limb, bool up)
-{
-    int top = LIMBS - 1;
-    while (limb[top] == 0) {
-        top--;
-    }
-    uint64_t part[3]; /* the three highest limbs, highest first */
-    for (int i = 0; i < 3; i++) {
-        part[i] = top >= i ? limb[top - i] : 0;
-    }
-    for (int i = top - 3; i >= 0; i--) {
-        up = up || limb[i];
-    }
-    int shift = __builtin_clzll(part[0]);
-    Wide value = (Wide)part[0] << 64 | part[1];
-    up = up || (shift ? part[2] << shift : part[2]);
-    value = value << shift | (shift ? part[2] >> (64 - shift) : 0);
-    value += up;
-    return (Power){(uint64_t)(value >> 64), (uint64_t)value};
-}
-
-void float_shortest_init(void)
-{
-    uint64_t n[LIMBS] = {1};
-    for (int k = 0; k <= K_MAX; k++) {
-        powers[k - K_MIN] = leading_bits(n, false);
-        Wide carry = 0;
-        for (int i = 0; i < LIMBS; i++) {
-            carry += (Wide)n[i] * 5;
-            n[i] = (uint64_t)carry;
-            carry >>= 64;
-        }
-    }
-    /* Floors of floors are floors: 2^(64 * LIMBS - 1) divided by 5 again and again. */
-    memset(n, 0, sizeof n);
-    n[LIMBS - 1] = UINT64_C(1) << 63;
-    for (int k = -1; k >= K_MIN; k--) {
-        Wide rest = 0;
-        for (int i = LIMBS - 1; i >= 0; i--) {
-            rest = rest << 64 | n[i];
-            n[i] = (uint64_t)(rest / 5);
-            rest %= 5;
-        }
-        powers[k - K_MIN] = leading_bits(n, true);
-    }
-}
+static const Power powers[K_MAX - K_MIN + 1] = {
+#include "gen/powers.h"
+};
 
 /* --- one float ---------------------------------------------------------------------------------------------------- */
 static int floor_log10_pow2(int e) { return (e * 1262611) >> 22; }

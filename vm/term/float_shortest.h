@@ -4,6 +4,5 @@
 
 #include "lib/cstd.h"
 
-void float_shortest_init(void); /* at boot */
 /* d > 0, finite, is what digits * 10^exponent reads back as; digits has at most 17 digits and no zero at its end. */
 uint64_t float_shortest(double d, int *exponent);
