@@ -75,20 +75,21 @@ build/kernel.elf: $(METAL)/loom.first.elf $(METAL)/loom.syms.o
 # --- the bundle and the disk image
 OTP_APPS := kernel stdlib compiler
 # Modules of erts: those that are there before the first instruction, and those that the boot script can load just as well.
+# They go in without the chunk with their debug information: it is two thirds of their bytes, all of which are hashed
+# before the first instruction.
 PRELOADED := erl_init init erl_prim_loader erlang erts_internal prim_buffer prim_eval zlib \
-        erts_code_purger erts_dirty_process_signal_handler erts_literal_area_collector erl_tracer atomics counters \
-        persistent_term
-BOOT_LOADED := prim_inet prim_zip
+        erts_code_purger erts_dirty_process_signal_handler erts_literal_area_collector erl_tracer
+BOOT_LOADED := prim_inet prim_zip atomics counters persistent_term
 OTP_DIRS = $(foreach a,$(OTP_APPS),$(lastword $(sort $(wildcard $(OTP_ROOT)/lib/$(a)-*))))
 ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam $(OTP_ROOT)/lib/erts-*/ebin/init.beam))))
 
 # mk/os.mk comes later, so its lists are expanded when the rules run.
 .SECONDEXPANSION:
-$(METAL)/bundle.list: mk/metal.mk $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES)
+$(METAL)/bundle.list: mk/metal.mk tools/lighten $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES)
 	@mkdir -p $(@D)
-	@{ for m in $(PRELOADED); do echo "erts/ebin/$$m.beam=$(ERTS_EBIN)$$m.beam"; done; \
-	   for m in $(BOOT_LOADED); do echo "erts/boot/$$m.beam=$(ERTS_EBIN)$$m.beam"; done; \
-	   echo "erts/ebin/prim_file.beam=build/os/loom_prim/ebin/prim_file.beam"; \
+	@tools/lighten $(METAL)/erts $(addsuffix .beam,$(addprefix $(ERTS_EBIN),$(PRELOADED) $(BOOT_LOADED)) build/os/loom_prim/ebin/prim_file)
+	@{ for m in $(PRELOADED) prim_file; do echo "erts/ebin/$$m.beam=$(METAL)/erts/$$m.beam"; done; \
+	   for m in $(BOOT_LOADED); do echo "erts/boot/$$m.beam=$(METAL)/erts/$$m.beam"; done; \
 	   for d in $(OTP_DIRS); do echo "lib/$${d##*/}/ebin=$$d/ebin"; done; \
 	   for f in $(filter-out %/prim_file.beam,$(OS_BEAMS)) $(OS_APP_FILES); do echo "$${f#build/}=$$f"; done; \
 	   for f in os/*/home/*; do echo "home/$${f##*/}=$$f"; done; \
