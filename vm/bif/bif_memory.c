@@ -15,6 +15,7 @@
 #include "vm/proc/msg.h"
 #include "vm/proc/port.h"
 #include "vm/proc/safe.h"
+#include "vm/proc/timer.h"
 
 typedef struct MemoryFigures {
     size_t atom_text, atom_table;
@@ -116,7 +117,7 @@ Term system_info_allocated_areas(Proc *p)
         size_row(p, A_export_table, f.exports),
         size_row(p, A_fun_table, f.functions),
         size_row(p, A_loaded_code, f.code),
-        size_row(p, A_bif_timer, 0),
+        size_row(p, A_bif_timer, timer_message_bytes()),
         size_row(p, A_process_table, f.process_table),
         size_row(p, A_port_table, f.port_table),
         size_row(p, A_ets_misc, 0),
@@ -141,7 +142,7 @@ static size_t allocator_bytes(const MemoryFigures *f, Term name)
     case A_binary_alloc:
         return f->binaries;
     case A_fix_alloc:
-        return f->process_structs;
+        return f->process_structs + timer_message_bytes();
     case A_literal_alloc:
         return f->literals;
     case A_ll_alloc: /* literals of modules are in f->code too */
@@ -159,8 +160,8 @@ static Term peaked(Proc *p, Term name, Term size)
     return heap_tuple(p, 4, row);
 }
 
-/* [{mbcs, [{blocks, [{Type, [{size, S, S, S}]}]}, {carriers_size, S, S, S}]}, {sbcs, ...empty}] and, for process
- * structures, {fix_types, [{proc, Bytes, Bytes}]}. */
+/* [{mbcs, [{blocks, [{Type, [{size, S, S, S}]}]}, {carriers_size, S, S, S}]}, {sbcs, ...empty}] and, for structures,
+ * {fix_types, [{proc, Bytes, Bytes}, {bif_timer, Bytes, Bytes}]}. */
 static Term allocator_data(Proc *p, const MemoryFigures *f, Term name)
 {
     Term size = heap_int64(p, (int64_t)allocator_bytes(f, name));
@@ -170,7 +171,9 @@ static Term allocator_data(Proc *p, const MemoryFigures *f, Term name)
     Term sbcs[] = {heap_tuple2(p, A_blocks, NIL), peaked(p, A_carriers_size, make_small(0))};
     Term rows[3], *row = rows;
     if (name == A_fix_alloc) {
-        Term types = heap_cons_on(p, heap_tuple3(p, A_proc, size, size), NIL);
+        Term timers = heap_int64(p, (int64_t)timer_message_bytes());
+        Term types = heap_cons_on(p, heap_tuple3(p, A_bif_timer, timers, timers), NIL);
+        types = heap_cons_on(p, heap_tuple3(p, A_proc, size, size), types);
         *row++ = heap_tuple2(p, A_fix_types, types);
     }
     *row++ = heap_tuple2(p, A_mbcs, heap_list(p, 2, mbcs, NIL));

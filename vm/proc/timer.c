@@ -501,3 +501,15 @@ int64_t timer_run(Sched *s, int64_t now_ns)
     int64_t wait = next * NS_PER_TICK - now_ns;
     return wait > 0 ? wait : 0;
 }
+
+size_t timer_message_bytes(void)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < sched_count(); i++) {
+        TimerWheel *w = sched_get(i)->timers;
+        spin_lock(&w->lock);
+        count += idmap_count(w->by_id);
+        spin_unlock(&w->lock);
+    }
+    return count * sizeof(Timer);
+}

@@ -27,3 +27,4 @@ void timer_owner_exit(Proc *p);
 Timer *timer_start_call(int64_t due_ns, void (*fn)(void *arg), void *arg);
 void timer_cancel_call(Timer *t);
 size_t timer_count(const Sched *s);
+size_t timer_message_bytes(void); /* memory of all message timers, without the messages */
