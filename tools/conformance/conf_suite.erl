@@ -15,6 +15,8 @@
 
 %% A case may not take longer, unless the suite itself allows more: milliseconds.
 -define(CASE_LIMIT, 120000).
+%% Between cases: some leave processes that end a little later, and common_test, which logs much, is slow enough.
+-define(PAUSE, 20).
 
 -record(run, {module, results, done = [], only = [], groups = [], limit = ?CASE_LIMIT, path = []}).
 
@@ -164,6 +166,7 @@ test_case(Case, Name, #run{module = M, results = File, limit = Limit}, Config) -
     io:format("~n--- ~s~n", [Name]),
     Start = erlang:monotonic_time(millisecond),
     Result = in_process(M, Case, Config, max(Limit, case_limit(M, Case))),
+    timer:sleep(?PAUSE),
     io:format("~n--- ~s: ~P, ~w ms~n", [Name, Result, 60, erlang:monotonic_time(millisecond) - Start]),
     event(File, result(Name, Result)).
 
