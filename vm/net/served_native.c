@@ -236,7 +236,7 @@ static void datagram_to(Served *s, const NetAddress *peer, Binary *binary, const
 {
     NetAddress from = *peer;
     served_map(&from, s->family);
-    if (s->in_bytes + n <= (size_t)s->options[SOPT_RCVBUF] && !s->shut_read) {
+    if (s->in_bytes < (size_t)s->options[SOPT_RCVBUF] && !s->shut_read) { /* the last one may go beyond */
         served_in_add(s, binary, bytes, n, &from, tos, ttl);
     }
     served_fire(s);

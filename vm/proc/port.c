@@ -533,5 +533,6 @@ Term port_wait(Proc *p, Port *port)
         port->waiters[port->waiter_count++] = p->id;
     }
     p->fault_class = FAULT_WAIT;
+    p->trap_export = NULL; /* of an earlier trap: this call is to be made again */
     return NONVALUE;
 }

@@ -43,7 +43,8 @@ find_link(#s{name = Name, client = Client} = S) ->
             Link ! {dhcp, self()},
             New = S#s{link = Link, monitor = monitor(process, Link)},
             case Client of
-                none -> run(loom_dhcp:start(Mac, rand:uniform(16#ffffffff), now_ms()), New);
+                none -> run(loom_dhcp:start(Mac, erlang:phash2({make_ref(), Mac, now_ms()}, 16#ffffffff), now_ms()),
+                            New);
                 _ -> New
             end;
         [] ->

@@ -136,7 +136,7 @@ in_prefix(Ip, Net, Prefix) ->
     A =:= B.
 
 -spec text(ip()) -> string().
-text(<<A, B, C, D>>) -> inet:ntoa({A, B, C, D});
+text(<<A, B, C, D>>) -> lists:concat([A, ".", B, ".", C, ".", D]); % before `inet' can be loaded, too
 text(Ip) -> inet:ntoa(list_to_tuple([W || <<W:16>> <= Ip])).
 
 %% @doc From text, or from a tuple as `inet' has it.

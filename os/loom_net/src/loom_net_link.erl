@@ -14,7 +14,6 @@
 -define(TRIES, 4).
 -define(PENDING, 32).        % packets that wait for one neighbour
 -define(WAITING, 1024).      % frames that wait for the driver
--define(UNSENT, 128).        % frames that the driver may have, unless it says
 -define(ICMP6, 58).
 -define(UDP, 17).
 -define(DHCP_CLIENT, 68).
@@ -32,7 +31,7 @@
             monitor = none :: reference() | none,
             mac = <<0:48>> :: loom_net_ether:mac(),
             mtu = 1500 :: pos_integer(),
-            most = ?UNSENT :: pos_integer(),
+            most = 1 :: pos_integer(),                % frames that the driver may have
             unsent = 0 :: non_neg_integer(),
             waiting = queue:new() :: queue:queue(iodata()),
             neighbours = #{} :: #{loom_net_ip:ip() => #n{}},
@@ -82,12 +81,12 @@ now_ms() -> erlang:monotonic_time(millisecond).
 
 %% --- the driver ---------------------------------------------------------------------------------------------------
 
-attach(#{driver := Driver, mac := Mac, mtu := Mtu} = Unit, L) ->
-    Link = maps:get(link, Unit, up),
+attach(#{driver := Driver}, #l{driver = Driver} = L) -> L; % nothing new
+attach(#{driver := Driver, mac := Mac, mtu := Mtu}, L) ->
     try loom_driver:call(Driver, {attach, self()}) of
-        _ ->
+        {ok, #{queue := Most, link := Link}} ->
             New = L#l{driver = Driver, monitor = monitor(process, Driver), mac = Mac, mtu = Mtu, unsent = 0,
-                      most = maps:get(queue, Unit, ?UNSENT)},
+                      most = Most},
             ok = loom_net_config:interface(L#l.name, #{pid => self(), mac => Mac, mtu => Mtu, up => Link =:= up,
                                                        kind => ethernet}),
             flush(case Link of up -> autoconfigure(New); down -> New end)

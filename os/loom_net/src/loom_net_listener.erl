@@ -43,16 +43,24 @@ handle_info({syn, Key, {_, Seq, _, _, Options, _}}, L) ->
     Answer = {?SYN bor ?ACK, Cookie, (Seq + 1) band 16#ffffffff, 65535, [{mss, 1440}], <<>>},
     ok = loom_net_output:reply(Key, Answer),
     {noreply, L#l{cookies = erlang:monotonic_time(second)}};
-handle_info({ack, Key, {_, Seq, Ack, _, _, _} = Segment}, L) ->
-    case are_about(L) andalso loom_net_cookie:check(Key, (Seq - 1) band 16#ffffffff, (Ack - 1) band 16#ffffffff) of
-        {ok, Mss} -> {noreply, begins({resume, {L#l.id, self()}, Key, Segment, Mss, L#l.settings}, L)};
-        _ ->
-            ok = loom_net_output:reply(Key, {?RST, Ack, 0, 0, [], <<>>}),
-            {noreply, L}
+handle_info({ack, Key, Segment}, L) ->
+    case ets:lookup(loom_net_connections, Key) of
+        [{_, Pid}] when is_pid(Pid) -> % it has begun since
+            Pid ! {segments, [Segment]},
+            {noreply, L};
+        _ -> {noreply, acknowledged(Key, Segment, L)}
     end;
 handle_info({established, Pid}, L) -> {noreply, no_longer(Pid, L)};
 handle_info({'DOWN', _, process, Pid, _}, L) -> {noreply, no_longer(Pid, L)};
 handle_info({'EXIT', _, Reason}, L) -> {stop, Reason, L}.
+
+acknowledged(Key, {_, Seq, Ack, _, _, _} = Segment, L) ->
+    case are_about(L) andalso loom_net_cookie:check(Key, (Seq - 1) band 16#ffffffff, (Ack - 1) band 16#ffffffff) of
+        {ok, Mss} -> begins({resume, {L#l.id, self()}, Key, Segment, Mss, L#l.settings}, L);
+        _ ->
+            ok = loom_net_output:reply(Key, {?RST, Ack, 0, 0, [], <<>>}),
+            L
+    end.
 
 are_about(#l{cookies = none}) -> false;
 are_about(#l{cookies = At}) -> erlang:monotonic_time(second) - At < ?COOKIE_LIFE.

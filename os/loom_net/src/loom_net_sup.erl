@@ -15,7 +15,8 @@ init(top) ->
           [#{id => Part, start => {supervisor, start_link, [?MODULE, Part]}, type => supervisor, shutdown => infinity}
            || Part <- [core, edge]]}};
 init(core) ->
-    {ok, {#{strategy => one_for_all, intensity => 1000, period => 10},
+    %% Not even once: its end takes the edge along, which has to introduce itself to the new core.
+    {ok, {#{strategy => one_for_all, intensity => 0, period => 1},
           [child(loom_net_resolver, worker), child(loom_net_config, worker), child(loom_net_connection_sup, supervisor),
            child(loom_net_listener_sup, supervisor), child(loom_net_sockets, worker)]}};
 init(edge) ->
