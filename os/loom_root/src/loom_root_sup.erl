@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The root of everything above the machine: hardware, services, network, then applications. If the hardware layer as
+%% @doc The root of everything above the machine: hardware, services, network, then applications. If the hardware layer
+%% as
 %% a whole goes down, what stands on it starts again.
 %%
 %% The boot script starts it as a kernel process, before OTP's `application_controller': OTP's own console and file
