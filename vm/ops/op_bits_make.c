@@ -529,71 +529,28 @@ NOINLINE Term init_bits(Proc *p, size_t bits)
     return t;
 }
 
-OP(bs_init2)
-{
-    OP_SAVE();
-    size_t words = init_words(p, SRC(2), 8);
-    OP_LOAD();
-    if (words == SIZE_MAX) {
-        BS_RAISE(ARG(1));
+/* The size is small once its words are known; it is read before a collection, which may not keep its register. */
+#define BS_INIT(name, size_operand, unit) \
+    OP(name) \
+    { \
+        Term size = size_operand; \
+        OP_SAVE(); \
+        size_t words = init_words(p, size, unit); \
+        OP_LOAD(); \
+        if (words == SIZE_MAX) { \
+            BS_RAISE(ARG(1)); \
+        } \
+        ENSURE(ARG(3) + words, (unsigned)ARG(4)); \
+        OP_SAVE(); \
+        Term t = init_bits(p, (size_t)small_value(size) * (unit)); \
+        OP_LOAD(); \
+        DST(6) = t; \
+        NEXT(7); \
     }
-    Term size = SRC(2); /* small */
-    ENSURE(ARG(3) + words, (unsigned)ARG(4));
-    OP_SAVE();
-    Term t = init_bits(p, (size_t)small_value(size) * 8);
-    OP_LOAD();
-    DST(6) = t;
-    NEXT(7);
-}
-
-OP(bs_init_bits)
-{
-    OP_SAVE();
-    size_t words = init_words(p, SRC(2), 1);
-    OP_LOAD();
-    if (words == SIZE_MAX) {
-        BS_RAISE(ARG(1));
-    }
-    Term size = SRC(2); /* small */
-    ENSURE(ARG(3) + words, (unsigned)ARG(4));
-    OP_SAVE();
-    Term t = init_bits(p, (size_t)small_value(size));
-    OP_LOAD();
-    DST(6) = t;
-    NEXT(7);
-}
-
-OP(bs_init2_u)
-{
-    OP_SAVE();
-    size_t words = init_words(p, make_small((int64_t)ARG(2)), 8);
-    OP_LOAD();
-    if (words == SIZE_MAX) {
-        BS_RAISE(ARG(1));
-    }
-    ENSURE(ARG(3) + words, (unsigned)ARG(4));
-    OP_SAVE();
-    Term t = init_bits(p, ARG(2) * 8);
-    OP_LOAD();
-    DST(6) = t;
-    NEXT(7);
-}
-
-OP(bs_init_bits_u)
-{
-    OP_SAVE();
-    size_t words = init_words(p, make_small((int64_t)ARG(2)), 1);
-    OP_LOAD();
-    if (words == SIZE_MAX) {
-        BS_RAISE(ARG(1));
-    }
-    ENSURE(ARG(3) + words, (unsigned)ARG(4));
-    OP_SAVE();
-    Term t = init_bits(p, ARG(2));
-    OP_LOAD();
-    DST(6) = t;
-    NEXT(7);
-}
+BS_INIT(bs_init2, SRC(2), 8)
+BS_INIT(bs_init_bits, SRC(2), 1)
+BS_INIT(bs_init2_u, make_small((int64_t)ARG(2)), 8)
+BS_INIT(bs_init_bits_u, make_small((int64_t)ARG(2)), 1)
 
 /* a + b * unit for sizes: NONVALUE after recording the exception. */
 NOINLINE Term add_sizes(Proc *p, Term a, Term b, size_t unit)
