@@ -7,16 +7,19 @@ FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undef
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 
+# The builds before the tests use two cores, whatever make was called with.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2)
+
 .PHONY: deps test check witness diff bench test-programs fuzz-programs
 deps: ## install the Debian packages that are missing
 	@tools/deps
 
 test: deps ## build everything and run every test
-	@$(MAKE) --no-print-directory test-parts
+	@$(MAKE) --no-print-directory $(PARALLEL) test-parts
 	@tests/run $(if $(T),--filter $(T))
 
 check: deps ## the part of the tests that takes under two minutes
-	@$(MAKE) --no-print-directory build/loom test-programs fuzz-programs
+	@$(MAKE) --no-print-directory $(PARALLEL) build/loom test-programs fuzz-programs
 	@tests/run --check $(if $(T),--filter $(T))
 
 witness: deps build/loom ## compile kernel, stdlib and compiler on erl and on loom; compare every byte
@@ -26,7 +29,7 @@ diff: deps build/loom ## drawn calls and programs on erl and on loom: SEED=1 CAL
 	@tests/diff/run
 
 bench: deps ## print a table of measurements against erl: BENCH='--quick', BENCH='--group tables' ...
-	@$(MAKE) --no-print-directory -j2 build/loom metal
+	@$(MAKE) --no-print-directory $(PARALLEL) build/loom metal
 	@bench/run $(BENCH)
 
 .PHONY: test-parts
