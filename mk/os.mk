@@ -10,11 +10,12 @@ START_SCRIPT = $(lastword $(sort $(wildcard $(OTP_ROOT)/releases/*/start_clean.s
 
 # The behaviour is compiled before the modules that implement it.
 build/os/loom_hal/ebin/loom_drv_%.beam: build/os/loom_hal/ebin/loom_driver.beam
+build/os/loom_fs/ebin/loom_fat32.beam: build/os/loom_fs/ebin/loom_fs.beam
 define OS_RULE
 build/os/$(1)/ebin/%.beam: os/$(1)/src/%.erl
 	@mkdir -p $$(@D)
 	@echo "  ERLC  $$<"
-	@erlc $(ERLC_FLAGS) -pa build/os/loom_hal/ebin -o $$(@D) $$<
+	@erlc $(ERLC_FLAGS) -pa build/os/loom_hal/ebin -pa build/os/loom_fs/ebin -o $$(@D) $$<
 build/os/$(1)/ebin/$(1).app: os/$(1)/src/$(1).app.src
 	@mkdir -p $$(@D)
 	@cp $$< $$@

@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc Tests of Loom's applications that need no hardware. See tests/os/run.
 -module(os_test).
--export([main/1]).
+-export([main/1, prim_file_module/0, scratch/0, apply_op/3, normal/1]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -249,12 +249,12 @@ scratch() ->
 with_files(F) ->
     process_flag(trap_exit, true),
     Module = prim_file_module(),
-    {ok, Keeper} = loom_vfs_keeper:start_link(),
+    {ok, Keeper} = loom_keeper:start_link(),
     {ok, Vfs} = loom_vfs:start_link(),
     F(Module),
     unlink(Vfs), unlink(Keeper),
     exit(whereis(loom_vfs), kill),
-    exit(whereis(loom_vfs_keeper), kill),
+    exit(whereis(loom_keeper), kill),
     _ = file:del_dir_r(scratch()),
     ok.
 
@@ -390,7 +390,7 @@ files_survive_kills() ->
         kill_and_restart(loom_vfs),
         {ok, <<"kept">>} = M:read_file("/kept"),
         ok = M:write(Fd, <<" after">>),
-        kill_and_restart(loom_vfs_keeper),
+        kill_and_restart(loom_keeper),
         kill_and_restart(loom_vfs),
         {ok, 0} = M:position(Fd, 0),
         {ok, <<"before after">>} = M:read(Fd, 100)
@@ -404,4 +404,4 @@ kill_and_restart(Module) ->
     {ok, _} = Module:start_link(),
     %% The keeper and the file system exchange the table by messages.
     _ = sys:get_state(loom_vfs),
-    _ = sys:get_state(loom_vfs_keeper).
+    _ = sys:get_state(loom_keeper).

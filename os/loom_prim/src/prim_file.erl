@@ -3,8 +3,9 @@
 %% `prim_file' and code of its own.
 %%
 %% Paths under `/otp' are files of the boot bundle, read in the caller, so that they need no process and work from
-%% the first instruction on. Everything else is the RAM file system of {@link loom_vfs}; while that process is
-%% being restarted, calls wait for it (at most `?PATIENCE_MS').
+%% the first instruction on. What lies below a mount point goes to the process of that volume ({@link loom_volume}),
+%% everything else to the RAM file system of {@link loom_vfs}. While such a process is being restarted, calls wait for it
+%% (at most `?PATIENCE_MS') and are sent again, under the number they had.
 -module(prim_file).
 
 -export([on_load/0, start/0]).
@@ -23,6 +24,7 @@
 -define(CALL_MS, 30000).
 -define(INDEX, {?MODULE, index}).
 -define(CWD, {?MODULE, cwd}).
+-define(MOUNTS, {prim_file, mounts}). % whatever this module is called in a test
 -define(LINE_BYTES, 256).
 
 -type path() :: binary().
@@ -44,7 +46,7 @@ start() -> receive after infinity -> ok end.
 open(Name, Modes) ->
     guard(fun() ->
         true = is_list(Modes),
-        case vfs({open, path(Name), Modes, self()}) of
+        case at(path(Name), fun(P) -> {open, P, Modes, self()} end) of
             {ok, Handle} -> {ok, #file_descriptor{module = ?MODULE, data = #{handle => Handle, owner => self()}}};
             Error -> Error
         end
@@ -54,7 +56,11 @@ close(Fd) -> on(Fd, close).
 sync(Fd) -> on(Fd, sync).
 datasync(Fd) -> on(Fd, sync).
 truncate(Fd) -> on(Fd, truncate).
-advise(Fd, _Offset, _Length, _Advice) -> on(Fd, sync).
+advise(Fd, _Offset, _Length, _Advice) ->
+    case on(Fd, info) of
+        {ok, _} -> ok;
+        Error -> Error
+    end.
 allocate(_Fd, _Offset, _Length) -> {error, enotsup}.
 
 read(Fd, Size) when is_integer(Size), Size >= 0 -> on(Fd, {read, cur, Size});
@@ -155,18 +161,18 @@ read_file(Name) ->
                     {error, enoent} -> bundle_missing(Path);
                     {error, eio} -> {error, eio} % damaged; the kernel's log says so
                 end;
-            Path -> vfs({read_file, Path})
+            Path -> at(Path, fun(P) -> {read_file, P} end)
         end
     end).
 
 write_file(Name, Data) ->
-    writable(Name, fun(Path) -> with_bytes(Data, fun(Bin) -> vfs({write_file, Path, Bin}) end) end).
+    writable(Name, fun(Path) -> with_bytes(Data, fun(Bin) -> at(Path, fun(P) -> {write_file, P, Bin} end) end) end).
 
 list_dir(Name) ->
     guard(fun() ->
         case bundle_path(path(Name)) of
             {ok, Path} -> bundle_list(Path);
-            false -> names(vfs({list_dir, path(Name)}))
+            false -> names(at(path(Name), fun(P) -> {list_dir, P} end))
         end
     end).
 
@@ -184,7 +190,7 @@ info(Name, Options) ->
     guard(fun() ->
         case bundle_path(path(Name)) of
             {ok, Path} -> with_times(bundle_info(Path), Options);
-            false -> with_times(vfs({info, path(Name)}), Options)
+            false -> with_times(at(path(Name), fun(P) -> {info_path, P} end), Options)
         end
     end).
 
@@ -194,16 +200,23 @@ write_file_info(Name, #file_info{mode = Mode, mtime = MTime}, Options) ->
         undefined -> undefined;
         _ -> to_posix(MTime, time_type(Options))
     end,
-    writable(Name, fun(Path) -> vfs({set_info, Path, Mode, Seconds}) end).
+    writable(Name, fun(Path) -> at(Path, fun(P) -> {set_info, P, Mode, Seconds} end) end).
 
-delete(Name) -> writable(Name, fun(Path) -> vfs({delete, Path}) end).
-make_dir(Name) -> writable(Name, fun(Path) -> vfs({make_dir, Path}) end).
-del_dir(Name) -> writable(Name, fun(Path) -> vfs({del_dir, Path}) end).
+delete(Name) -> writable(Name, fun(Path) -> at(Path, fun(P) -> {delete, P} end) end).
+make_dir(Name) -> writable(Name, fun(Path) -> at(Path, fun(P) -> {make_dir, P} end) end).
+del_dir(Name) -> movable(Name, fun(Path) -> at(Path, fun(P) -> {del_dir, P} end) end).
 
 rename(From, To) ->
-    writable(From, fun(Path) -> writable(To, fun(Target) -> vfs({rename, Path, Target}) end) end).
+    movable(From, fun(Path) -> movable(To, fun(Target) -> rename_at(Path, Target) end) end).
 
-%% The RAM file system has no links.
+rename_at(From, To) ->
+    case {mounted(From), mounted(To)} of
+        {{Volume, FromParts}, {Volume, ToParts}} -> ask(Volume, {make_ref(), {rename, FromParts, ToParts}});
+        {none, none} -> ask(loom_vfs, {rename, From, To});
+        _ -> {error, exdev}
+    end.
+
+%% No file system here has links.
 make_link(_Existing, _New) -> {error, enotsup}.
 make_symlink(_Existing, _New) -> {error, enotsup}.
 read_link(Name) ->
@@ -348,10 +361,13 @@ to_posix(Seconds, posix) -> Seconds;
 to_posix(Time, universal) -> erlang:universaltime_to_posixtime(Time);
 to_posix(Time, local) -> erlang:universaltime_to_posixtime(erlang:localtime_to_universaltime(Time)).
 
-%%% Asking loom_vfs
+%%% Asking the file systems
 
 on(#file_descriptor{module = ?MODULE, data = #{handle := Handle, owner := Owner}}, Request) when Owner =:= self() ->
-    vfs({on, Handle, Request});
+    case Handle of
+        {Volume, Ref} -> ask(Volume, {make_ref(), {on, Ref, Request}});
+        _ -> ask(loom_vfs, {on, Handle, Request})
+    end;
 on(_, _) -> {error, badarg}.
 
 with_bytes(Data, Fun) ->
@@ -367,32 +383,66 @@ guard(Fun) ->
         error:_ -> {error, badarg}
     end.
 
-vfs(Request) -> vfs(Request, ?PATIENCE_MS).
+%% Asks whoever has that path. `Request' makes the question from the path, or from its parts below a mount point.
+at(Path, Request) ->
+    case mounted(Path) of
+        {Volume, Parts} -> opened(Volume, ask(Volume, {make_ref(), Request(Parts)}));
+        none -> ask(loom_vfs, Request(Path))
+    end.
 
-vfs(Request, Patience) ->
-    case whereis(loom_vfs) of
-        undefined -> vfs_absent(Request, Patience);
-        Pid -> vfs_call(Pid, Request, Patience)
+opened(Volume, {ok, Ref}) when is_reference(Ref) -> {ok, {Volume, Ref}};
+opened(_, Reply) -> Reply.
+
+%% The mount table, `[{Path, Volume}]' with longer paths first, is written by loom_vfs.
+mounted(Path) -> mounted(Path, persistent_term:get(?MOUNTS, [])).
+
+mounted(_, []) -> none;
+mounted(Path, [{Point, Volume} | Rest]) ->
+    Size = byte_size(Point),
+    case Path of
+        Point -> {Volume, []};
+        <<Point:Size/binary, $/, Below/binary>> -> {Volume, binary:split(Below, <<"/">>, [global])};
+        _ -> mounted(Path, Rest)
+    end.
+
+%% For what takes a name away: not a mount point's, nor that of a directory with one below it.
+movable(Name, Fun) ->
+    writable(Name, fun(Path) ->
+        Size = byte_size(Path),
+        case [Point || {<<Above:Size/binary, Rest/binary>> = Point, _} <- persistent_term:get(?MOUNTS, []),
+                       Above =:= Path, Rest =:= <<>> orelse binary:first(Rest) =:= $/] of
+            [] -> Fun(Path);
+            _ -> {error, ebusy}
+        end
+    end).
+
+ask(Server, Request) -> ask(Server, Request, ?PATIENCE_MS).
+
+ask(Server, Request, Patience) ->
+    case whereis(Server) of
+        undefined -> absent(Server, Request, Patience);
+        Pid -> call(Server, Pid, Request, Patience)
     end.
 
 %% Before the file system first starts there is no such file; later it is being restarted.
-vfs_absent(Request, Patience) ->
+absent(Server, Request, Patience) ->
     case Patience > 0 andalso whereis(loom_root_sup) =/= undefined of
         true ->
             receive after 5 -> ok end,
-            vfs(Request, Patience - 5);
-        false -> {error, enoent}
+            ask(Server, Request, Patience - 5);
+        false when Server =:= loom_vfs -> {error, enoent};
+        false -> {error, eio}
     end.
 
-vfs_call(Pid, Request, Patience) ->
+call(Server, Pid, Request, Patience) ->
     Ref = erlang:monitor(process, Pid, [{alias, reply_demonitor}]),
     Pid ! {'$gen_call', {self(), [alias | Ref]}, Request},
     receive
         {[alias | Ref], Reply} ->
             erlang:demonitor(Ref, [flush]),
             Reply;
-        {'DOWN', Ref, process, Pid, Reason} when Reason =:= noproc; Reason =:= killed ->
-            vfs(Request, Patience - 5);
+        {'DOWN', Ref, process, Pid, Reason} when Reason =:= noproc; Reason =:= killed; Reason =:= shutdown ->
+            ask(Server, Request, Patience - 5);
         {'DOWN', Ref, process, Pid, _} -> {error, eio}
     after ?CALL_MS ->
         erlang:demonitor(Ref, [flush]),

@@ -1,5 +1,5 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc System services over the hardware: file system, console, and the guard that keeps a shell there.
+%% @doc System services over the hardware: blocks, file systems, console, and the guard that keeps a shell there.
 -module(loom_service_sup).
 -behaviour(supervisor).
 
@@ -11,5 +11,7 @@ start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 
 init([]) ->
     Children = [#{id => M, start => {M, start_link, []}}
-                || M <- [loom_vfs_keeper, loom_vfs, loom_console, loom_shell]],
-    {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, Children}}.
+                || M <- [loom_keeper, loom_vfs, loom_block, loom_mount, loom_console, loom_shell]],
+    Volumes = #{id => loom_volume_sup, start => {loom_volume_sup, start_link, []}, type => supervisor,
+                shutdown => infinity},
+    {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, [Volumes | Children]}}.

@@ -2,7 +2,7 @@
 %% @doc The RAM file system: everything outside `/otp'. Clients are the functions of `prim_file'.
 %%
 %% All state is in one ETS table, so that nothing is lost when this process dies: the table's heir is
-%% {@link loom_vfs_keeper}, which hands it back to the next incarnation; open handles stay valid. A file's bytes are
+%% {@link loom_keeper}, which hands it back to the next incarnation; open handles stay valid. A file's bytes are
 %% rows of at most `?CHUNK' bytes, so that a write costs its own size and not the file's.
 %%
 %%   {{node, Path}, Type, Id}                     Path absolute and normal; Type directory | regular
@@ -30,7 +30,7 @@ start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
 -spec init([]) -> {ok, state()}.
 init([]) ->
-    T = loom_vfs_keeper:table(fun new_table/0),
+    T = loom_keeper:table(?MODULE, fun new_table/0),
     Owners = lists:append(ets:match(T, {{handle, '_'}, '_', '_', '_', '$1'})),
     [erlang:monitor(process, Owner) || Owner <- lists:usort(Owners)],
     {ok, #{table => T}}.
@@ -40,15 +40,14 @@ handle_call(Request, {Client, _}, #{table := T} = State) ->
 
 handle_cast(Request, _State) -> error({unexpected_cast, Request}).
 
+handle_info({'DOWN', _, process, {loom_keeper, _}, _}, #{table := T} = State) ->
+    ok = loom_keeper:again(T, ?MODULE),
+    {noreply, State};
 handle_info({'DOWN', _, process, Pid, _}, #{table := T} = State) ->
     Open = ets:match_object(T, {{handle, '_'}, '_', '_', '_', Pid}),
     [on_handle(T, Ref, close) || {{handle, Ref}, _, _, _, _} <- Open],
     {noreply, State};
-%% The table comes back from the keeper, or the keeper was restarted and must be made heir again.
-handle_info({'ETS-TRANSFER', _, _, _}, State) -> {noreply, State};
-handle_info({heir, Pid}, #{table := T} = State) ->
-    ets:setopts(T, {heir, Pid, loom_vfs}),
-    {noreply, State}.
+handle_info({'ETS-TRANSFER', _, _, ?MODULE}, State) -> {noreply, State}.
 
 %%% Requests
 
@@ -63,7 +62,7 @@ request({write_file, Path, Bin}, _, T) ->
     end;
 request({list_dir, Path}, _, T) ->
     with_directory(T, Path, fun() -> {ok, children(T, Path)} end);
-request({info, Path}, _, T) -> info(T, Path);
+request({info_path, Path}, _, T) -> info(T, Path);
 request({set_info, Path, Mode, MTime}, _, T) -> set_info(T, Path, Mode, MTime);
 request({delete, Path}, _, T) -> delete(T, Path);
 request({make_dir, Path}, _, T) -> make_dir(T, Path);
