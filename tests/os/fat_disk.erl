@@ -28,7 +28,9 @@ put_all(T, N, <<S:?SECTOR/binary, Rest/binary>>) ->
 device(T) ->
     [{_, Sectors}] = ets:lookup(T, sectors),
     {ok, #{sectors => Sectors, sector_size => ?SECTOR, read_only => false,
-           read => fun(S, N) when S >= 0, S + N =< Sectors -> {ok, << <<(sector(T, I))/binary>> || I <- lists:seq(S, S + N - 1) >>} end,
+           read => fun(S, N) when S >= 0, S + N =< Sectors ->
+               {ok, << <<(sector(T, I))/binary>> || I <- lists:seq(S, S + N - 1) >>}
+           end,
            write => fun(S, Data) ->
                Bytes = iolist_to_binary(Data),
                Count = byte_size(Bytes) div ?SECTOR,

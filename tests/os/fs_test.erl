@@ -2,7 +2,7 @@
 %% @doc Tests of the file systems over disks in memory: against the host's file system, against dosfstools and mtools,
 %% under kills, and through power cuts. See tests/os/run.
 -module(fs_test).
--export([main/1, main/2]).
+-export([main/1, main/2, passes/3, against_host/4, sound_file/1]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -41,7 +41,8 @@ passes(Machine, Name, F) ->
 with_files(F) ->
     process_flag(trap_exit, true),
     Module = os_test:prim_file_module(),
-    {ok, _} = loom_keeper:start_link(),
+    Keeper = whereis(loom_keeper),
+    _ = Keeper =:= undefined andalso loom_keeper:start_link(),
     {ok, _} = loom_vfs:start_link(),
     register(loom_root_sup, self()), % calls wait for what is being restarted
     {ok, Sup} = loom_volume_sup:start_link(),
@@ -50,13 +51,15 @@ with_files(F) ->
     receive {'EXIT', Sup, _} -> ok end,
     unregister(loom_root_sup),
     persistent_term:erase({prim_file, mounts}),
-    [begin unlink(whereis(N)), exit(whereis(N), kill) end || N <- [loom_vfs, loom_keeper]],
+    [begin unlink(whereis(N)), exit(whereis(N), kill) end || N <- [loom_vfs | [loom_keeper || Keeper =:= undefined]]],
     _ = file:del_dir_r(os_test:scratch()),
     ok.
 
 %% What loom_mount does, without its look at the host's files.
-mount(Disk) ->
-    Child = #{id => vol, start => {loom_volume, start_link, [vol, loom_fat32, {fat_disk, device, [Disk]}, #{}]}},
+mount(Disk) -> mount_from({fat_disk, device, [Disk]}).
+
+mount_from(Open) ->
+    Child = #{id => vol, start => {loom_volume, start_link, [vol, loom_fat32, Open, #{}]}},
     {ok, _} = supervisor:start_child(loom_volume_sup, Child),
     persistent_term:put({prim_file, mounts}, [{<<"/disk">>, vol}]).
 
@@ -79,6 +82,9 @@ formatted(Sectors, Options) ->
 sound(Disk) ->
     File = filename:join(os_test:scratch(), "image"),
     fat_disk:save(Disk, File),
+    sound_file(File).
+
+sound_file(File) ->
     Out = os:cmd("fsck.vfat -n -v '" ++ File ++ "' 2>&1; echo status $?"),
     case string:find(Out, "status 0\n") of
         nomatch -> exit({fsck, Out});
@@ -93,7 +99,8 @@ contents(M, Dir) ->
 content(M, Dir, Name) ->
     Path = Dir ++ "/" ++ Name,
     case M:read_file_info(Path) of
-        {ok, #file_info{type = directory}} -> [{Name, directory} | [{Name ++ "/" ++ N, B} || {N, B} <- contents(M, Path)]];
+        {ok, #file_info{type = directory}} ->
+            [{Name, directory} | [{Name ++ "/" ++ N, B} || {N, B} <- contents(M, Path)]];
         {ok, #file_info{type = regular, size = Size}} ->
             {ok, Bytes} = M:read_file(Path),
             Size = byte_size(Bytes),
@@ -106,7 +113,8 @@ content(M, Dir, Name) ->
 fat_names() ->
     rand:seed(exsss, 3),
     [begin
-         Name = unicode:characters_to_binary([lists:nth(rand:uniform(12), "abXY.1 ~é日😀-") || _ <- lists:seq(1, rand:uniform(40))]),
+         Chars = [lists:nth(rand:uniform(12), "abXY.1 ~é日😀-") || _ <- lists:seq(1, rand:uniform(40))],
+         Name = unicode:characters_to_binary(Chars),
          case loom_fat_name:check(Name) of
              ok ->
                  Short = loom_fat_name:short(Name, fun(_) -> false end),
@@ -114,7 +122,8 @@ fat_names() ->
                  Slots = loom_fat_name:slots(Name, Short),
                  true = length(Slots) =:= loom_fat_name:slot_count(Name),
                  Entry = loom_fat_dir:new(Short, 0, #{size => 77, cluster => 16#1234567, attributes => 32}, 1000000000),
-                 #{entries := [#{name := Name, size := 77, cluster := 16#1234567, mtime := 1000000000}], orphans := []} =
+                 #{entries := [#{name := Name, size := 77, cluster := 16#1234567, mtime := 1000000000}],
+                   orphans := []} =
                      loom_fat_dir:parse(iolist_to_binary([Slots, Entry]), 16),
                  #{entries := [#{name := _}], orphans := Orphans} =
                      loom_fat_dir:parse(iolist_to_binary([tl(Slots), Entry]), 16),
@@ -125,8 +134,10 @@ fat_names() ->
     [begin
          {Short, Case} = loom_fat_name:exact(Name),
          Name = loom_fat_name:shown(Short, Case)
-     end || Name <- [<<"a">>, <<"A">>, <<"hello.erl">>, <<"HELLO.erl">>, <<"read.ME">>, <<"x.y">>, <<"12345678.123">>, <<"a-b_c~1.d">>]],
-    [none = loom_fat_name:exact(Name) || Name <- [<<"Ab">>, <<"123456789">>, <<"a.b.c">>, <<".x">>, <<"x.">>, <<"a b">>, <<"é"/utf8>>, <<"a.long">>]],
+     end || Name <- [<<"a">>, <<"A">>, <<"hello.erl">>, <<"HELLO.erl">>, <<"read.ME">>, <<"x.y">>, <<"12345678.123">>,
+                     <<"a-b_c~1.d">>]],
+    [none = loom_fat_name:exact(Name) || Name <- [<<"Ab">>, <<"123456789">>, <<"a.b.c">>, <<".x">>, <<"x.">>, <<"a b">>,
+                                                  <<"é"/utf8>>, <<"a.long">>]],
     true = loom_fat_name:fold(<<"Straße Ä"/utf8>>) =:= loom_fat_name:fold(<<"sTRAßE ä"/utf8>>).
 
 %% --- the same operations here and on the host
@@ -281,7 +292,8 @@ fat_foreign() ->
              Image = filename:join(Dir, "foreign"),
              Source = filename:join(Dir, "source"),
              Files = [{"plain.txt", <<"plain">>}, {"A Long Name with åßπ日.text", binary:copy(<<"x">>, 100000)},
-                      {"UPPER.TXT", <<>>}, {"Mixed.Case", <<"mixed">>}, {"dir/inner file.bin", binary:copy(<<1, 2, 3>>, 5000)},
+                      {"UPPER.TXT", <<>>}, {"Mixed.Case", <<"mixed">>},
+                      {"dir/inner file.bin", binary:copy(<<1, 2, 3>>, 5000)},
                       {"dir/deeper/still deeper/x", <<"y">>}],
              [begin
                   ok = filelib:ensure_dir(filename:join(Source, N)),
@@ -412,40 +424,52 @@ fat_renames() ->
 
 %% The volume is killed all the time; the answers are the same as on the host, and so are open files.
 fat_volume_killed() ->
+    Disk = formatted(140000, #{}),
+    against_host({fat_disk, device, [Disk]}, 25, [vol], fun(_, _) -> ok end),
+    _ = file:make_dir(os_test:scratch()),
+    _ = sound(Disk),
+    _ = file:del_dir_r(os_test:scratch()).
+
+%% Random operations on both while `Names' are killed; `Again' starts one that no supervisor does.
+against_host(Open, Count, Names, Again) ->
     with_files(fun(Ours) ->
         rand:seed(exsss, 12),
-        Disk = formatted(140000, #{}),
-        mount(Disk),
+        mount_from(Open),
         Host = filename:join(os_test:scratch(), "root"),
         ok = file:make_dir(Host),
         {ok, A} = prim_file:open(Host ++ "/open", [read, write, binary]),
         {ok, B} = Ours:open("/disk/open", [read, write, binary]),
-        {Killer, Ref} = spawn_opt(fun() -> killer(0) end, [link, monitor]),
-        [begin
-             Op = operation(rand:uniform(14)),
-             same(Op, os_test:normal(os_test:apply_op(prim_file, Host, Op)),
-                  os_test:normal(os_test:apply_op(Ours, "/disk", Op))),
-             {F, Args} = access(rand:uniform(8)),
-             same({F, Args}, apply(prim_file, F, [A | Args]), apply(Ours, F, [B | Args]))
-         end || _ <- lists:seq(1, 400)],
-        Killer ! stop,
-        receive {'DOWN', Ref, process, Killer, {killed, Kills}} -> true = Kills > 10 end,
+        Kills = counters:new(1, []),
+        Killer = spawn_link(fun() -> killer(Kills, Names, Again) end),
+        both_until(fun() -> counters:get(Kills, 1) >= Count end, Ours, Host, A, B),
+        Killer ! {stop, self()},
+        receive stopped -> ok end,
         ok = prim_file:close(A),
         ok = Ours:close(B),
         same(contents, contents(prim_file, Host), contents(Ours, "/disk")),
-        umount(),
-        _ = sound(Disk)
+        umount()
     end).
 
-killer(N) ->
-    receive stop -> exit({killed, N})
-    after rand:uniform(60) ->
-        case whereis(vol) of
-            undefined -> killer(N);
+both_until(Done, Ours, Host, A, B) ->
+    Op = operation(rand:uniform(14)),
+    same(Op, os_test:normal(os_test:apply_op(prim_file, Host, Op)),
+         os_test:normal(os_test:apply_op(Ours, "/disk", Op))),
+    {F, Args} = access(rand:uniform(8)),
+    same({F, Args}, apply(prim_file, F, [A | Args]), apply(Ours, F, [B | Args])),
+    Done() orelse both_until(Done, Ours, Host, A, B).
+
+killer(Kills, Names, Again) ->
+    receive {stop, Pid} -> Pid ! stopped
+    after rand:uniform(30) ->
+        Name = lists:nth(rand:uniform(length(Names)), Names),
+        case whereis(Name) of
+            undefined -> ok;
             Pid ->
                 exit(Pid, kill),
-                killer(N + 1)
-        end
+                lists:member(Name, [vol, block_driver]) orelse Again(Name, Pid),
+                counters:add(Kills, 1, 1)
+        end,
+        killer(Kills, Names, Again)
     end.
 
 %% --- power cuts
@@ -453,7 +477,7 @@ killer(N) ->
 
 %% A log of operations with syncs; then the power is cut at many points, and what was synced must be there.
 fat_power_cuts() ->
-    Seeds = list_to_integer(os:getenv("POWER_CUTS", "4")),
+    Seeds = list_to_integer(os:getenv("POWER_CUTS", "2")),
     [power_cuts(Seed) || Seed <- lists:seq(1, Seeds)].
 
 power_cuts(Seed) ->
@@ -467,8 +491,8 @@ power_cuts(Seed) ->
                                   {#{}, [{0, #{}}]}, lists:seq(1, 120)),
         stop(),
         Log = fat_disk:log(Disk),
-        Points = [rand:uniform(length(Log) + 1) - 1 || _ <- lists:seq(1, 60)],
-        [cut_here(M, Base, Log, At, States) || At <- Points]
+        Points = [rand:uniform(length(Log) + 1) - 1 || _ <- lists:seq(1, 125)],
+        [cut_here(M, Base, Log, At, States, N rem 5 =:= 0) || {N, At} <- lists:zip(lists:seq(1, 125), Points)]
     end).
 
 %% The model: path => bytes, `directory', or what may be any of several since the last sync. States: what was synced
@@ -500,31 +524,38 @@ try_op(M, Op, Model) ->
         {error, _} -> Model
     end.
 
-cut_name() -> filename:join([lists:nth(rand:uniform(4), ["a", "b", "some Longer name", "d"]) || _ <- lists:seq(1, rand:uniform(2))]).
+cut_name() ->
+    Names = ["a", "b", "some Longer name", "d"],
+    filename:join([lists:nth(rand:uniform(4), Names) || _ <- lists:seq(1, rand:uniform(2))]).
 
-cut_here(M, Base, Log, At, States) ->
+cut_here(M, Base, Log, At, States, Check) ->
     Cut = fat_disk:cut(Base, Log, At),
     mount(Cut),
     Found = maps:from_list(contents(M, "/disk")),
     %% What was synced last before the cut, and all states since then up to the next sync.
     {Later, [{_, Synced} | _]} = lists:splitwith(fun({N, _}) -> N =:= changed orelse N > At end, States),
     Since = [Synced | [S || {_, S} <- until_sync(lists:reverse(Later))]],
-    [must_be(Path, At, maps:get(Path, Found, none), [maps:get(Path, S, none) || S <- Since], Found, Since)
+    [must_be(Path, At, maps:get(Path, Found, none), [maps:get(Path, S, none) || S <- Since], Since)
      || Path <- maps:keys(Synced)],
+    %% No file has bytes that nobody gave it, and none is lost that was somewhere all the time.
+    [] = bytes(Found) -- [erlang:md5(<<>>) | lists:append([bytes(S) || S <- Since])],
+    Kept = [Bytes || Bytes <- bytes(Synced), lists:all(fun(S) -> lists:member(Bytes, bytes(S)) end, Since)],
+    [] = Kept -- bytes(Found),
     ok = M:write_file("/disk/after the cut", <<"written">>),
     umount(),
-    _ = sound(Cut),
+    _ = Check andalso sound(Cut),
     ets:delete(Cut).
 
 until_sync([{changed, _} = S | Rest]) -> [S | until_sync(Rest)];
 until_sync([S | _]) -> [S];
 until_sync([]) -> [].
 
-%% A synced file that nobody touched since is there with its bytes; one that was replaced by a rename or rewritten is one
-%% of its states, or what was being written (a file rewritten in place may be anything in between).
-must_be(Path, At, Value, Allowed, Found, Since) ->
+bytes(State) -> lists:usort([B || B <- maps:values(State), is_binary(B)]).
+
+%% What was synced and nobody touched since is there.
+must_be(Path, At, Value, Allowed, Since) ->
     case lists:usort(Allowed) of
         [Value] -> ok;
-        [Only] -> exit({lost, Path, at, At, {is, Value}, {synced, Only}, Found, Since});
+        [Only] -> exit({lost, Path, at, At, {is, Value}, {synced, Only}, Since});
         _ -> ok
     end.

@@ -3,8 +3,8 @@
 %% {@link loom_fat_table}; directories: {@link loom_fat_tree}; what goes to the disk when: {@link loom_fat_store};
 %% what a power cut leaves: {@link loom_fat_repair}.
 %%
-%% Times are UTC. A file is at most 4 GiB - 1 byte. Names keep their case and are found in any. There are no links and no
-%% owners; of modes, FAT knows whether a file may be written.
+%% Times are UTC. A file is at most 4 GiB - 1 byte. Names keep their case and are found in any. There are no links and
+%% no owners; of modes, FAT knows whether a file may be written.
 -module(loom_fat32).
 -behaviour(loom_fs).
 
@@ -224,7 +224,8 @@ resolve([Name], Cluster, #fs{tree = Tree} = Fs) ->
 resolve([Name | Rest], Cluster, #fs{tree = Tree} = Fs) ->
     {Found, New} = loom_fat_tree:find(Cluster, Name, Tree),
     case Found of
-        {ok, #{attributes := A, cluster := Next}} when A band ?DIRECTORY =/= 0 -> resolve(Rest, Next, Fs#fs{tree = New});
+        {ok, #{attributes := A, cluster := Next}} when A band ?DIRECTORY =/= 0 ->
+            resolve(Rest, Next, Fs#fs{tree = New});
         {ok, _} -> throw({error, enotdir});
         none -> throw({error, enoent})
     end.
@@ -478,7 +479,8 @@ info_path(Parts, Fs) ->
     case resolve(Parts, Fs) of
         {root, New} -> {{ok, info(directory, 0, 0, 0, ?DIRECTORY, 0)}, New};
         {{_, _, none}, New} -> {{error, enoent}, New};
-        {{_, _, {ok, #{attributes := A, mtime := M, ctime := C, cluster := Cluster}}}, New} when A band ?DIRECTORY =/= 0 ->
+        {{_, _, {ok, #{attributes := A, mtime := M, ctime := C, cluster := Cluster}}}, New}
+          when A band ?DIRECTORY =/= 0 ->
             {{ok, info(directory, 0, M, C, A, Cluster)}, New};
         {{Directory, _, {ok, #{attributes := A, mtime := M, ctime := C, slot := Slot, size := Size}}}, New} ->
             {{ok, info(regular, Size, M, C, A, Directory bsl 16 bor Slot)}, New}
@@ -588,7 +590,8 @@ rename(From, To, Fs) ->
     is_directory(Entry) andalso Folded =/= Below andalso lists:prefix(Folded, Below) andalso throw({error, einval}),
     case resolve(To, Fs1) of
         {root, _} -> throw({error, ebusy});
-        {{FromDirectory, Name, {ok, #{slot := Slot, name := Name}}}, Fs2} when Slot =:= map_get(slot, Entry) -> {ok, Fs2};
+        {{FromDirectory, Name, {ok, #{slot := Slot, name := Name}}}, Fs2} when Slot =:= map_get(slot, Entry) ->
+            {ok, Fs2};
         {{FromDirectory, Name, {ok, #{slot := Slot}}}, Fs2} when Slot =:= map_get(slot, Entry) ->
             {ok, rename(FromDirectory, Entry, FromDirectory, Name, none, Fs2)};
         {{Directory, Name, Target}, Fs2} ->

@@ -31,8 +31,8 @@ parse(<<Jump, _:10/binary, Sector:16/little, PerCluster, Reserved:16/little, Fat
 parse(_) -> {error, not_fat}.
 
 parse(Sector, PerCluster, Reserved, Fats, 0, 0, Total, Rest) ->
-    <<Size:32/little, Flags:16/little, Version:16, Root:32/little, Info:16/little, _:14/binary, _Drive, State, _:5/binary,
-      Label:11/binary, _/binary>> = Rest,
+    <<Size:32/little, Flags:16/little, Version:16, Root:32/little, Info:16/little, _:14/binary, _Drive, State,
+      _:5/binary, Label:11/binary, _/binary>> = Rest,
     Data = Reserved + Fats * Size,
     Clusters = (Total - Data) div PerCluster,
     Room = Size * Sector div 4 - 2,
@@ -109,7 +109,7 @@ format(#{sector_size := Size, sectors := Sectors} = Device, Options) ->
 %% The boot sector comes last, so that a volume half made is none.
 sectors(Size, Sectors, PerCluster, FatSize, Clusters, Options) ->
     Boot = padded(boot(Size, Sectors, PerCluster, FatSize, Options), Size),
-    Info = padded(<<"RRaA", 0:480/unit:8, "rrAa", (Clusters - 1):32/little, 3:32/little, 0:12/unit:8, 0, 0, 16#55, 16#aa>>,
+    Info = padded(<<"RRaA", 0:480/unit:8, "rrAa", (Clusters - 1):32/little, 3:32/little, 0:14/unit:8, 16#55, 16#aa>>,
                   Size),
     Third = padded(<<0:510/unit:8, 16#55, 16#aa>>, Size),
     Fat = padded(<<(16#0fffff00 bor ?MEDIA):32/little, 16#0fffffff:32/little, 16#0ffffff8:32/little>>, Size),
@@ -134,8 +134,8 @@ boot(Size, Sectors, PerCluster, FatSize, Options) ->
     Id = maps:get(id, Options, erlang:phash2({os:system_time(), make_ref()}, 1 bsl 32)),
     <<16#eb, 16#58, 16#90, "LOOM    ", Size:16/little, PerCluster, ?RESERVED:16/little, 2, 0:16, 0:16, ?MEDIA, 0:16,
       32:16/little, 64:16/little, 0:32, Sectors:32/little, FatSize:32/little, 0:16, 0:16, 2:32/little, 1:16/little,
-      ?BACKUP:16/little, 0:96, 16#80, 0, 16#29, Id:32/little, (label(maps:get(label, Options, <<>>)))/binary, "FAT32   ",
-      16#eb, 16#fe, 0:418/unit:8, 16#55, 16#aa>>. % who boots from it stays here
+      ?BACKUP:16/little, 0:96, 16#80, 0, 16#29, Id:32/little, (label(maps:get(label, Options, <<>>)))/binary,
+      "FAT32   ", 16#eb, 16#fe, 0:418/unit:8, 16#55, 16#aa>>. % who boots from it stays here
 
 write_all(#{flush := Flush}, []) -> Flush();
 write_all(#{flush := Flush} = Device, [flush | Rest]) ->

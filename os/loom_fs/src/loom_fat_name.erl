@@ -217,4 +217,5 @@ until_end(Units, At) ->
     end.
 
 -spec checksum(short()) -> byte().
-checksum(Short) -> lists:foldl(fun(C, Sum) -> (((Sum bsl 7) bor (Sum bsr 1)) + C) band 255 end, 0, binary_to_list(Short)).
+checksum(Short) ->
+    lists:foldl(fun(C, Sum) -> (((Sum bsl 7) bor (Sum bsr 1)) + C) band 255 end, 0, binary_to_list(Short)).

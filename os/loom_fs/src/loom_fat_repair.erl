@@ -4,8 +4,8 @@
 %%
 %%   a chain longer than its file: cut. A file longer than its chain: its size is trimmed. Two names for one chain: the
 %%   later step of the rename stays (by generation, see {@link loom_fat_dir:renamed/4}), else the second is emptied.
-%%   Slots of long names without their entry, and what stands behind a directory's end: cleared. Clusters without a name:
-%%   freed. Copies of the FAT that differ: the first counts. The hints are counted anew.
+%%   Slots of long names without their entry, and what stands behind a directory's end: cleared. Clusters without a
+%%   name: freed. Copies of the FAT that differ: the first counts. The hints are counted anew.
 %%
 %% Doing it twice, or half and then again, leads to the same.
 -module(loom_fat_repair).

@@ -19,7 +19,8 @@
 %% A repair at mount deals with what is left between the steps: chains without a name, FAT copies that differ.
 -module(loom_fat_store).
 
--export([new/3, geometry/1, device/1, read/2, read_run/3, put/4, remember/3, recall/2, recall_all/2, forget/2, take/1, persist/1]).
+-export([new/3, geometry/1, device/1, read/2, read_run/3, put/4, remember/3, recall/2, recall_all/2]).
+-export([forget/2, take/1, persist/1]).
 -export([is_clean/1, commit/1, mark_clean/2, write_fat/3]).
 -export([assume_dirty/1, mirror/1, looks_dirty/1, read_hints/1, begin_with/3]).
 -export([release/3, cut/2, uncut/2, is_cut/2, pending/1]).
@@ -121,7 +122,8 @@ recall(Key, St) ->
 %% @doc All that is kept under `{Kind, Name}', as `{Name, Value}'.
 -spec recall_all(atom(), store()) -> [{term(), term()}].
 recall_all(Kind, #store{table = Table, changed = Changed}) ->
-    Old = maps:from_list([{Name, Value} || {{fs, {_, Name}}, Value} <- ets:match_object(Table, {{fs, {Kind, '_'}}, '_'})]),
+    Rows = ets:match_object(Table, {{fs, {Kind, '_'}}, '_'}),
+    Old = maps:from_list([{Name, Value} || {{fs, {_, Name}}, Value} <- Rows]),
     New = maps:fold(fun({fs, {K, Name}}, {_, Value}, All) when K =:= Kind -> All#{Name => Value};
                        (_, _, All) -> All
                     end, Old, Changed),

@@ -163,7 +163,8 @@ fold(Fun, Acc, Sector, Left, Cluster, End, St) ->
     New = fold_bytes(Bytes, Cluster, End, Fun, Acc),
     fold(Fun, New, Sector + Count, Left - Count, Cluster + byte_size(Bytes) div 4, End, St).
 
-fold_bytes(<<_:32, Rest/binary>>, Cluster, End, Fun, Acc) when Cluster < 2 -> fold_bytes(Rest, Cluster + 1, End, Fun, Acc);
+fold_bytes(<<_:32, Rest/binary>>, Cluster, End, Fun, Acc) when Cluster < 2 ->
+    fold_bytes(Rest, Cluster + 1, End, Fun, Acc);
 fold_bytes(<<Entry:32/little, Rest/binary>>, Cluster, End, Fun, Acc) when Cluster < End ->
     fold_bytes(Rest, Cluster + 1, End, Fun, Fun(Cluster, Entry band ?MASK, Acc));
 fold_bytes(_, _, _, _, Acc) -> Acc.

@@ -6,7 +6,8 @@
 %% A node is an open file: the same number as long as anybody has it open, whatever happens to its name.
 -module(loom_fs).
 
--type device() :: #{read := fun((Sector :: non_neg_integer(), Count :: pos_integer()) -> {ok, binary()} | {error, term()}),
+-type device() :: #{read := fun((Sector :: non_neg_integer(), Count :: pos_integer()) ->
+                                    {ok, binary()} | {error, term()}),
                     write := fun((Sector :: non_neg_integer(), iodata()) -> ok | {error, term()}),
                     flush := fun(() -> ok | {error, term()}),
                     sectors := non_neg_integer(), sector_size := pos_integer(), read_only := boolean()}.

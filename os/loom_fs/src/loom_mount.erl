@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The mount table: which volume is under which path. `prim_file' reads it as a persistent term on every call, so it
-%% outlives this process, and nobody waits for it.
+%% @doc The mount table: which volume is under which path. `prim_file' reads it as a persistent term on every call, so
+%% it outlives this process, and nobody waits for it.
 %%
 %% Disks and partitions with a FAT32 volume are mounted as they appear, under `/mnt/NAME'; the first also is what
 %% `-loom disk PATH' on the command line says (default `/disk').

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc A mounted volume: one process, which has the open handles and takes the requests of `prim_file' one by one to its
-%% file system ({@link loom_fs}).
+%% @doc A mounted volume: one process, which has the open handles and takes the requests of `prim_file' one by one to
+%% its file system ({@link loom_fs}).
 %%
 %% What a request changes goes into one table in one step: the file system's rows, the handle's position, the request's
 %% number and its answer. So when this process is killed, the next one goes on where it was, with the table from

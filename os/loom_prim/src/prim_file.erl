@@ -4,8 +4,8 @@
 %%
 %% Paths under `/otp' are files of the boot bundle, read in the caller, so that they need no process and work from
 %% the first instruction on. What lies below a mount point goes to the process of that volume ({@link loom_volume}),
-%% everything else to the RAM file system of {@link loom_vfs}. While such a process is being restarted, calls wait for it
-%% (at most `?PATIENCE_MS') and are sent again, under the number they had.
+%% everything else to the RAM file system of {@link loom_vfs}. While such a process is being restarted, calls wait for
+%% it (at most `?PATIENCE_MS') and are sent again, under the number they had.
 -module(prim_file).
 
 -export([on_load/0, start/0]).

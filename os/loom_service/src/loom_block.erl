@@ -104,7 +104,8 @@ open(Name, Options) ->
     Units = call(units),
     Handles = [whole(U) || #{name := N} = U <- Units, N =:= Name]
         ++ [(whole(U))#{first := First, count := Count}
-            || #{name := Disk} = U <- Units, Disk =/= Name, binary:longest_common_prefix([Disk, Name]) =:= byte_size(Disk),
+            || #{name := Disk} = U <- Units, Disk =/= Name,
+               binary:longest_common_prefix([Disk, Name]) =:= byte_size(Disk),
                {ok, _, Found} <- [scan(U)],
                #{number := N, first := First, count := Count} <- Found, partition_name(Disk, N) =:= Name],
     case Handles of
@@ -315,7 +316,8 @@ request({read, _, Block, Count}, From, U) ->
     {Got, Missing} = cached(Block, Count, U),
     case Missing of
         [] ->
-            gen_server:reply(From, {ok, iolist_to_binary([maps:get(B, Got) || B <- lists:seq(Block, Block + Count - 1)])}),
+            Bytes = [maps:get(B, Got) || B <- lists:seq(Block, Block + Count - 1)],
+            gen_server:reply(From, {ok, iolist_to_binary(Bytes)}),
             U;
         _ ->
             Runs = runs(Missing, max_blocks(U)),

@@ -51,8 +51,10 @@ init([]) -> {ok, #{}}.
 handle_call({take, Key}, {Pid, _}, State) ->
     case kept(Key, State) of
         #{Key := Table} = Kept ->
-            ets:give_away(Table, Pid, Key),
-            {reply, {ok, Table}, maps:remove(Key, Kept)};
+            try ets:give_away(Table, Pid, Key) of
+                true -> {reply, {ok, Table}, maps:remove(Key, Kept)}
+            catch error:badarg -> {noreply, Kept} % who asked is dead by now; the next one will ask too
+            end;
         Kept -> {reply, none, Kept}
     end;
 handle_call({drop, Key}, _From, State) ->
