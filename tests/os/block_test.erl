@@ -109,7 +109,8 @@ partitions_mbr() ->
     Disk = fat_disk:new(10000, false),
     {ok, #{write := Write}} = fat_disk:device(Disk),
     {none, []} = find(Disk),
-    ok = Write(0, mbr([mbr_entry(12, 63, 1000), mbr_entry(5, 2000, 7000), mbr_entry(7, 9500, 501), mbr_entry(1, 9000, 10)])),
+    ok = Write(0, mbr([mbr_entry(12, 63, 1000), mbr_entry(5, 2000, 7000), mbr_entry(7, 9500, 501),
+                       mbr_entry(1, 9000, 10)])),
     ok = Write(2000, mbr([mbr_entry(12, 63, 100), mbr_entry(5, 3000, 500)])),
     ok = Write(5000, mbr([mbr_entry(12, 63, 200), mbr_entry(5, 0, 0)])),
     {mbr, [{1, 63, 1000}, {4, 9000, 10}, {5, 2063, 100}, {6, 5063, 200}]} = find(Disk), % the third reaches too far
@@ -121,11 +122,13 @@ partitions_gpt() ->
     Disk = fat_disk:new(10000, false),
     {ok, #{write := Write}} = fat_disk:device(Disk),
     Name = << <<C:16/little>> || <<C>> <= <<"EFI", 0:69/unit:8>> >>,
-    Entry = fun(First, Last) -> <<7:128, 8:128, First:64/little, Last:64/little, 0:64, (binary:part(Name, 0, 72))/binary>> end,
+    Entry = fun(First, Last) ->
+        <<7:128, 8:128, First:64/little, Last:64/little, 0:64, (binary:part(Name, 0, 72))/binary>>
+    end,
     Table = iolist_to_binary([Entry(2048, 4095), <<0:1024>>, Entry(5000, 9000), <<0:(1024 * 125)>>]),
     Header = fun(At, Other, Entries) ->
-        H = fun(Sum) -> <<"EFI PART", 16#10000:32/little, 92:32/little, Sum:32/little, 0:32, At:64/little, Other:64/little,
-                          34:64/little, 9966:64/little, 9:128, Entries:64/little, 128:32/little, 128:32/little,
+        H = fun(Sum) -> <<"EFI PART", 16#10000:32/little, 92:32/little, Sum:32/little, 0:32, At:64/little,
+                          Other:64/little, 34:64/little, 9966:64/little, 9:128, Entries:64/little, 128:32/little, 128:32/little,
                           (erlang:crc32(Table)):32/little>> end,
         <<(H(erlang:crc32(H(0))))/binary, 0:420/unit:8>>
     end,
