@@ -5,7 +5,7 @@
 
 main() ->
     large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes(),
-    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place(), secrets(), told().
+    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place(), secrets(), told(), schedulers().
 
 p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
 id(X) -> X.
@@ -235,3 +235,19 @@ told() ->
     p(loaded, [binary:match(erlang:system_info(loaded), What) =/= nomatch
                || What <- [<<"Current code: ">>, <<"\notp_suites ">>, <<"Old code: ">>]]),
     p(dist, erlang:system_info(dist)).
+
+%% A figure for each scheduler.
+schedulers() ->
+    N = erlang:system_info(schedulers),
+    p(queues, [length(statistics(What)) >= N || What <- [run_queue_lengths, run_queue_lengths_all, active_tasks]]),
+    p(active, statistics(total_active_tasks) >= 1),
+    erlang:system_flag(scheduler_wall_time, true),
+    Spinner = spawn_link(fun Spin() -> Spin() end),
+    timer:sleep(300),
+    Times = lists:sort(statistics(scheduler_wall_time)),
+    p(wall_time, {[I || {I, _, _} <- lists:sublist(Times, N)] =:= lists:seq(1, N),
+                  lists:all(fun({_, Active, Total}) -> Active >= 0 andalso Active =< Total end, Times),
+                  lists:any(fun({_, Active, Total}) -> Active * 10 > Total end, Times)}),
+    unlink(Spinner),
+    exit(Spinner, kill),
+    p(off, {erlang:system_flag(scheduler_wall_time, false), statistics(scheduler_wall_time)}).

@@ -15,7 +15,7 @@ static struct Statistics {
     uint64_t reductions, exact_reductions;
     int64_t runtime_ms, wall_ms;
     bool wall_time_on;
-    int64_t wall_time_start_ns, wall_time_start_idle_ns;
+    int64_t wall_time_start_ns, wall_time_start_idle_ns[MAX_SCHEDULERS];
 } stats;
 
 /* --- what is counted ----------------------------------------------------------------------------------------- */
@@ -82,26 +82,43 @@ static Term total_and_since_ms(Proc *p, int64_t total_ns, int64_t *last_ms)
     return heap_tuple2(p, heap_int64(p, total), heap_int64(p, since));
 }
 
-/* One figure for the schedulers' queue, then zeros for the queues that OTP has for dirty work. */
-static Term queue_lengths(Proc *p, size_t first, size_t zeros)
+/* A figure for each scheduler's queue; there are no queues for dirty work. `running` counts the process that runs. */
+static Term queue_lengths(Proc *p, bool running)
 {
     Term list = NIL;
-    while (zeros--) {
-        list = heap_cons_on(p, make_small(0), list);
+    for (unsigned i = sched_count(); i-- > 0;) {
+        const Sched *s = sched_get(i);
+        size_t n = __atomic_load_n(&s->queued, __ATOMIC_RELAXED) +
+                   (running && __atomic_load_n(&s->current, __ATOMIC_RELAXED) ? 1 : 0);
+        list = heap_cons_on(p, make_small((int64_t)n), list);
     }
-    return heap_cons_on(p, make_small((int64_t)first), list);
+    return list;
 }
 
+static size_t active_tasks(void)
+{
+    size_t n = sched_run_queue_length();
+    for (unsigned i = 0; i < sched_count(); i++) {
+        n += __atomic_load_n(&sched_get(i)->current, __ATOMIC_RELAXED) != NULL;
+    }
+    return n;
+}
+
+/* [{Id, Active, Total}] since the measurement began. */
 static Term wall_time_list(Proc *p)
 {
     if (!stats.wall_time_on) {
         return A_undefined;
     }
-    const Sched *s = sched_get(0);
-    int64_t total = clock_uptime_ns() - stats.wall_time_start_ns;
-    int64_t active = total - (s->idle_ns - stats.wall_time_start_idle_ns);
-    Term row = heap_tuple3(p, make_small(1), heap_int64(p, active), heap_int64(p, total));
-    return heap_cons_on(p, row, NIL);
+    Term list = NIL;
+    int64_t now = clock_uptime_ns(), total = now - stats.wall_time_start_ns;
+    for (unsigned i = sched_count(); i-- > 0;) {
+        int64_t idle = sched_idle_ns(sched_get(i), now) - stats.wall_time_start_idle_ns[i];
+        int64_t active = idle < 0 ? total : idle > total ? 0 : total - idle;
+        Term row = heap_tuple3(p, make_small(i + 1), heap_int64(p, active), heap_int64(p, total));
+        list = heap_cons_on(p, row, list);
+    }
+    return list;
 }
 
 NATIVE(native_statistics)
@@ -127,16 +144,14 @@ NATIVE(native_statistics)
     case A_total_run_queue_lengths_all:
         return make_small((int64_t)queued);
     case A_run_queue_lengths:
-        return queue_lengths(p, queued, 1);
     case A_run_queue_lengths_all:
-        return queue_lengths(p, queued, 2);
+        return queue_lengths(p, false);
     case A_total_active_tasks:
     case A_total_active_tasks_all:
-        return make_small((int64_t)queued + 1); /* and the caller */
+        return make_small((int64_t)active_tasks());
     case A_active_tasks:
-        return queue_lengths(p, queued + 1, 1);
     case A_active_tasks_all:
-        return queue_lengths(p, queued + 1, 2);
+        return queue_lengths(p, true);
     case A_scheduler_wall_time:
     case A_scheduler_wall_time_all:
         return wall_time_list(p);
@@ -157,7 +172,9 @@ NATIVE(native_erts_internal_scheduler_wall_time)
     stats.wall_time_on = a[0] == A_true;
     if (stats.wall_time_on && old == A_false) {
         stats.wall_time_start_ns = clock_uptime_ns();
-        stats.wall_time_start_idle_ns = sched_get(0)->idle_ns;
+        for (unsigned i = 0; i < sched_count(); i++) {
+            stats.wall_time_start_idle_ns[i] = sched_idle_ns(sched_get(i), stats.wall_time_start_ns);
+        }
     }
     return old;
 }

@@ -312,6 +312,12 @@ void sched_unclaim(Proc *p)
     }
 }
 
+int64_t sched_idle_ns(const Sched *s, int64_t now)
+{
+    int64_t since = __atomic_load_n(&s->idle_since_ns, __ATOMIC_RELAXED);
+    return __atomic_load_n(&s->idle_ns, __ATOMIC_RELAXED) + (since && now > since ? now - since : 0);
+}
+
 size_t sched_run_queue_length(void)
 {
     size_t n = 0;
@@ -516,9 +522,11 @@ static void sched_idle(Sched *s)
             s->told_active = false;
             sched_tell_profile(s, false);
         }
+        __atomic_store_n(&s->idle_since_ns, start, __ATOMIC_RELAXED);
         plat_poll(s, wait);
         int64_t now = clock_uptime_ns();
-        s->idle_ns += now - start;
+        __atomic_store_n(&s->idle_since_ns, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&s->idle_ns, s->idle_ns + now - start, __ATOMIC_RELAXED);
         timer_run(s, now);
     }
     __atomic_fetch_and(&schedulers.idle, ~sched_bit(s), __ATOMIC_SEQ_CST);

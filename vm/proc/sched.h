@@ -38,7 +38,8 @@ struct Sched {
     uint64_t gc_count, gc_words_reclaimed; /* of processes that have ended */
     void *plat;              /* the platform's own */
     int64_t started_ns;
-    int64_t idle_ns;
+    int64_t idle_ns;         /* atomic: before idle_since_ns */
+    int64_t idle_since_ns;   /* atomic: 0 while it works */
     struct Retired *retired; /* to be freed later (safe.c), oldest first */
     size_t retired_count, retired_capacity;
 
@@ -76,6 +77,8 @@ void sched_ready(Proc *p);
  * it runs or is about to. */
 bool sched_claim(Proc *p);
 void sched_unclaim(Proc *p);
+/* How long it has had nothing to do, up to `now`: about, while it runs. */
+int64_t sched_idle_ns(const Sched *s, int64_t now);
 size_t sched_run_queue_length(void);
 /* fresh reference numbers / unique integers */
 void sched_new_ref_numbers(Sched *s, uint64_t *n01, uint64_t *n2);
