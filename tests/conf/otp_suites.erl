@@ -5,7 +5,7 @@
 
 main() ->
     large_integers(), construction(), atoms(), tls_packets(), field_names(), heap_sizes(),
-    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place(), secrets(), told(), schedulers().
+    identifiers(), applied(), signals_first(), collected(), built_in(), internals(), own_place(), secrets(), told(), schedulers(), on_load().
 
 p(Tag, X) -> io:format("~p: ~0tp~n", [Tag, X]).
 id(X) -> X.
@@ -251,3 +251,35 @@ schedulers() ->
     unlink(Spinner),
     exit(Spinner, kill),
     p(off, {erlang:system_flag(scheduler_wall_time, false), statistics(scheduler_wall_time)}).
+
+%% A process that runs code whose on_load function fails is killed, and old code stays; what on_load runs is no export.
+on_load() ->
+    Name = otp_on_load,
+    register(otp_on_load_test, self()),
+    Start = fun(Body) -> spawn(fun() -> exit(code:load_binary(Name, "", on_load_module(Name, Body))) end) end,
+    Loaded = [begin
+                  Loader = Start(Answer),
+                  Monitor = monitor(process, Loader),
+                  Running = receive {running, Pid} -> Pid end,
+                  Other = monitor(process, Running),
+                  Result = receive {'DOWN', Monitor, _, _, R} -> R end,
+                  End = receive {'DOWN', Other, _, _, W} -> W after 2000 -> runs end,
+                  exit(Running, kill),
+                  {Answer, Result, End, erlang:check_old_code(Name), erlang:trace_pattern({Name, '_', '_'}, true)}
+              end || Answer <- [fails, ok, fails, fails]],
+    p(on_load, Loaded),
+    p(on_load_kept, otp_on_load:value()),
+    code:purge(Name),
+    code:delete(Name),
+    code:purge(Name),
+    unregister(otp_on_load_test).
+
+on_load_module(Name, Answer) ->
+    Loop = {function, 1, loop, 0, [{clause, 1, [], [], [{call, 1, {atom, 1, loop}, []}]}]},
+    Spawn = {call, 1, {atom, 1, spawn}, [{'fun', 1, {function, loop, 0}}]},
+    Start = {function, 1, start, 0, [{clause, 1, [], [], [{op, 1, '!', {atom, 1, otp_on_load_test},
+                                                          {tuple, 1, [{atom, 1, running}, Spawn]}}, {atom, 1, Answer}]}]},
+    Value = {function, 1, value, 0, [{clause, 1, [], [], [{atom, 1, Answer}]}]},
+    {ok, _, Code} = compile:forms([{attribute, 1, module, Name}, {attribute, 1, export, [{value, 0}]},
+                                   {attribute, 1, on_load, {start, 0}}, Start, Loop, Value]),
+    Code.

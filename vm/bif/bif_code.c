@@ -152,6 +152,10 @@ NATIVE(native_finish_after_on_load)
     if (!m || !m->on_load_pending || !is_boolean(a[1])) {
         return p_badarg(p);
     }
+    Export *e = export_find(a[0], atom_put_cstr("$on_load"), 0);
+    if (e) {
+        __atomic_store_n(&e->addr, e->stub, __ATOMIC_RELEASE);
+    }
     load_finish_on_load(m, a[1] == A_true);
     return A_true;
 }
@@ -300,7 +304,10 @@ NATIVE(native_purge_module)
     if (!is_atom(a[0])) {
         return p_badarg(p);
     }
-    if (a[1] == A_prepare || a[1] == A_prepare_on_load) {
+    if (a[1] == A_prepare_on_load) {
+        return make_boolean(m && module_purges_failed(m));
+    }
+    if (a[1] == A_prepare) {
         return make_boolean(m && m->old);
     }
     if (a[1] == A_abort) {

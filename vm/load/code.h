@@ -64,6 +64,8 @@ typedef struct Module {
     struct Module *hash_next;
     Instance *pending; /* loaded, its on_load function has not succeeded yet: nothing exported */
     bool on_load_pending;
+    Instance *failed;  /* its on_load function has failed; processes may still run it: purged apart from old code */
+    Instance *set_aside; /* old code while `failed` is purged in its place */
 } Module;
 
 /* A call target M:F/A. `addr` is what call_ext jumps to: the current entry, or the stub. */
@@ -133,6 +135,8 @@ void load_forget_lines(Prepared *pr);
 void load_finish(Prepared *pr);
 /* Publishes the exports of an instance whose on_load succeeded, or drops it. */
 void load_finish_on_load(Module *m, bool keep);
+/* The instance whose on_load function failed becomes the old code until module_purge_old. False: there is none. */
+bool module_purges_failed(Module *m);
 void load_discard(Prepared *pr);
 /* Entry of the on_load function that is waiting to be called. */
 const Word *module_on_load_entry(const Module *m);

@@ -236,11 +236,24 @@ void load_finish_on_load(Module *m, bool keep)
     if (keep) {
         make_current(m, in);
     } else {
-        unload(in);
+        if (!m->failed) { /* else the one before was never purged, which OTP always does: it stays */
+            m->failed = in;
+        }
         if (m->current) {
             publish_funs(m->current);
         }
     }
+}
+
+bool module_purges_failed(Module *m)
+{
+    if (!m->failed) {
+        return false;
+    }
+    m->set_aside = m->old;
+    m->old = m->failed;
+    m->failed = NULL;
+    return true;
 }
 
 void module_delete(Module *m)
@@ -255,6 +268,7 @@ void module_delete(Module *m)
 void module_purge_old(Module *m)
 {
     Instance *in = m->old;
-    m->old = NULL;
+    m->old = m->set_aside;
+    m->set_aside = NULL;
     unload(in);
 }
