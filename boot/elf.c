@@ -37,7 +37,8 @@ static void check_program(Boot *b, const ElfProgram *p)
 {
     if (p->virt < KERNEL_BASE || (p->virt & (PAGE_SIZE - 1)) != 0 || p->file_size > p->memory_size ||
         p->offset > b->kernel.size || p->file_size > b->kernel.size - p->offset ||
-        p->memory_size > UINT64_C(1) << 30 || b->segment_count == BOOT_SEGMENTS) {
+        p->memory_size > UINT64_C(1) << 30 || p->memory_size > UINT64_MAX - p->virt ||
+        b->segment_count == BOOT_SEGMENTS) {
         boot_fail(b, "%s: a segment at %llx is out of bounds; not started", b->kernel.name,
                   (unsigned long long)p->virt);
     }

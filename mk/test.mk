@@ -1,22 +1,33 @@
 # Tests and benchmarks. Logs are kept in build/test. T=word runs only the tests whose name contains it.
 T ?=
 TEST_OUT := build/test
-FUZZ_SECONDS ?= 30
-FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment
+FUZZ_SECONDS ?= 10
+SECONDS ?= 60
+FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
 
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_DRIVERS := $(wildcard tests/fuzz/drivers/*.erl)
 
 # The builds before the tests use two cores, whatever make was called with.
 PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2)
 
-.PHONY: deps test check witness diff bench test-programs fuzz-programs
+.PHONY: deps test test-all check witness diff bench fuzz test-programs fuzz-programs
 deps: ## install the Debian packages that are missing
 	@tools/deps
 
 test: deps ## build everything and run every test
 	@$(MAKE) --no-print-directory $(PARALLEL) test-parts
 	@tests/run $(if $(T),--filter $(T))
+
+# What test-all runs behind all tests, one after another: targets that take long.
+LONG_TESTS := fuzz
+test-all: test ## all tests, then the long ones: every fuzz target for SECONDS (60)
+	@for t in $(LONG_TESTS); do $(MAKE) --no-print-directory $$t || exit 1; done
+
+fuzz: deps ## run the fuzz targets for SECONDS (60) each, or RUNS inputs; only those with TARGET in their name
+	@$(MAKE) --no-print-directory $(PARALLEL) fuzz-programs
+	@tests/fuzz/run --seconds $(SECONDS) $(if $(RUNS),--runs $(RUNS)) $(TARGET)
 
 check: deps ## the part of the tests that takes under two minutes
 	@$(MAKE) --no-print-directory $(PARALLEL) build/loom test-programs fuzz-programs
@@ -60,7 +71,11 @@ ifneq ($(FUZZ_SRC),)
 	@$(MAKE) --no-print-directory CC=clang OUT=build/fuzz MODE_release="$(FUZZ_FLAGS)" fuzz-link
 endif
 .PHONY: fuzz-link
-fuzz-link: $(patsubst tests/fuzz/%.c,$(TEST_OUT)/fuzz/%,$(FUZZ_SRC))
+fuzz-link: $(patsubst tests/fuzz/%.c,$(TEST_OUT)/fuzz/%,$(FUZZ_SRC)) \
+	$(patsubst tests/fuzz/drivers/%.erl,$(TEST_OUT)/fuzz/drivers/%.beam,$(FUZZ_DRIVERS))
+$(TEST_OUT)/fuzz/drivers/%.beam: tests/fuzz/drivers/%.erl
+	@mkdir -p $(@D)
+	erlc -o $(@D) $<
 $(TEST_OUT)/fuzz/%: tests/fuzz/%.c build/fuzz/libloom.a
 	@mkdir -p $(@D)
 	clang $(BASE_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -Ibuild/fuzz -pthread -MF $@.d $< build/fuzz/libloom.a \

@@ -90,10 +90,13 @@ uint64_t bits_little_to_big(uint64_t v, unsigned n)
 
 void bits_copy(uint8_t *dst, size_t dst_bit, const uint8_t *src, size_t src_bit, size_t n)
 {
+    if (n == 0) {
+        return; /* there may be no bytes at all */
+    }
     dst += dst_bit / 8;
     src += src_bit / 8;
     unsigned d = dst_bit & 7, s = src_bit & 7;
-    if (d && n) {
+    if (d) {
         unsigned head = 8 - d < n ? 8 - d : (unsigned)n;
         bits_put(dst, d, head, bits_get(src, s, head));
         n -= head;
