@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * B=stress-alloc: each allocation fails in turn. At the allocations that LOOM_STRESS_ALLOC=FIRST:STEP:LAST selects,
- * the program forks: in the child that one fails, and the parent waits for what comes of it and goes on. Legal ends of
- * a child: the words of vm/heap/mem.c and exit status 1, or, where the failure can be lived with, the end that the
+ * B=stress-alloc: each allocation fails in turn. At the allocations that LOOM_STRESS_ALLOC=FIRST:STEP:LAST selects, the
+ * program forks: in the child that one fails, and the parent waits for what comes of it and goes on. Legal ends of a
+ * child: the words of vm/heap/mem.c and exit status 1, or, where the failure can be lived with, the end that the
  * program has anyhow (status 0). Anything else (a signal, a sanitizer's report, another status, no end) is told with
  * the allocation's number and back trace, and at the end the program's own status is 99.
  *

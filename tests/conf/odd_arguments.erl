@@ -16,26 +16,42 @@ p(M, F, A) ->
 
 floats() ->
     [p(erlang, F, [1.5, O]) || F <- [float_to_list, float_to_binary],
-        O <- [[{scientific, -1}], [{scientific, -100}], [{scientific, -(1 bsl 40)}], [{scientific, 249}], [{scientific, 250}], [{scientific, 1 bsl 32}],
-              [{decimals, -1}], [{decimals, 254}], [{decimals, 254}, {decimals, 0}], [{decimals, 300}, short], [{scientific, 300}, {decimals, 1}],
+        O <- [[{scientific, -1}], [{scientific, -100}], [{scientific, -(1 bsl 40)}], [{scientific, 249}],
+            [{scientific, 250}], [{scientific, 1 bsl 32}],
+              [{decimals, -1}], [{decimals, 254}], [{decimals, 254}, {decimals, 0}], [{decimals, 300}, short],
+                  [{scientific, 300}, {decimals, 1}],
               [{decimals, 1 bsl 62}, short], [{scientific, -1}, {decimals, 2}], [{decimals, -1}, {scientific, 2}]]].
 
 searches() ->
     [p(binary, F, A) || F <- [match, matches, split],
-        A <- [[<<>>, []], [<<>>, a], [<<>>, <<>>], [<<>>, <<"a">>], [<<>>, [], [a]], [<<>>, a, []], [<<1:1>>, []], [<<>>, [], [{scope, {0, 0}}]],
-              [<<"a">>, [], [{scope, {0, 0}}]], [<<"a">>, [], [{scope, {1, 0}}]], [<<"a">>, []], [<<"a">>, <<"a">>, [{scope, {0, 2}}]],
+        A <- [[<<>>, []], [<<>>, a], [<<>>, <<>>], [<<>>, <<"a">>], [<<>>, [], [a]], [<<>>, a, []], [<<1:1>>, []],
+            [<<>>, [], [{scope, {0, 0}}]],
+              [<<"a">>, [], [{scope, {0, 0}}]], [<<"a">>, [], [{scope, {1, 0}}]], [<<"a">>, []], [<<"a">>, <<"a">>,
+                  [{scope, {0, 2}}]],
               [<<"abc">>, [<<"b">>], <<>>], [<<"abc">>, [<<"b">>], a], [<<"abc">>, [<<"b">>], {}]]],
-    [p(re, run, A) || A <- [[[], {}], [[], {}, [unicode]], [[0], [0]], [<<"ab">>, <<"a", 0, "b">>], [<<"ab">>, <<"a", 0, "b">>, [unicode]], [<<"ab">>, <<"(", 0>>]]].
+    [p(re, run, A) || A <- [[[], {}], [[], {}, [unicode]], [[0], [0]], [<<"ab">>, <<"a", 0, "b">>], [<<"ab">>, <<"a",
+        0, "b">>, [unicode]], [<<"ab">>, <<"(", 0>>]]].
 
 characters() ->
     [p(unicode, F, [A]) || F <- [characters_to_binary, characters_to_list],
-        A <- [[[16#110000] | #{}], [[foo] | #{}], [[1 bsl 59] | #{}], [[1 bsl 70] | #{}], [[-1] | #{}], [[1 bsl 59], a], [<<255>> | #{}]]],
+        A <- [[[16#110000] | #{}], [[foo] | #{}], [[1 bsl 59] | #{}], [[1 bsl 70] | #{}], [[-1] | #{}], [[1 bsl 59],
+            a], [<<255>> | #{}], [<<233, 202>>],
+              [[<<233, 202>>]], [[<<233, 202>>], 1], [<<233, 202>>, [], 1], [[<<"a", 233>> | <<"b">>] | <<"c">>],
+                  [1 | <<233, 202>>],
+              [[[<<233, 202>>], 1], 2], [[16#110000, 1], 2], [[<<195>>], [1]]]],
+    [p(re, run, ["b", R, [{capture, C, list}]]) || R <- ["a|(x)|b", "b", "(b)"], C <- [all, all_but_first, all_names,
+        none, [], [1]]],
     [p(erlang, fun_to_list, [F]) || F <- [fun 'å':b/1, fun a:'α'/2, fun 'A b':c/1]].
 
 others() ->
     [p(erlang, function_exported, [a, a, N]) || N <- [256, -1, 1 bsl 59, 1 bsl 70, 1.0]],
-    [p(erlang, decode_packet, A) || A <- [[{}, <<>>, []], [a, <<>>, []], [3, <<>>, []], [a, a, []], [raw, a, []], [raw, <<>>, a],
-                                          [tpkt, <<>>, [{line_delimiter, 0}]], [line, <<"ab">>, [{line_delimiter, $b}]]]].
+    [p(erlang, adler32, [N, B]) || N <- [1, 65521, 65521 bsl 16, (1 bsl 32) - 1], B <- [<<>>, [], [<<>>, []], <<1>>]],
+    p(ets, test_ms, [{}, [{a, [], [{{<<0:65>>}, 0}]}]]),
+    [p(erlang, decode_packet, A) || A <- [[asn1, <<193, 147>>, []], [asn1, <<193, 147, 0:200>>, []]]],
+    [p(erlang, decode_packet, A) || A <- [[{}, <<>>, []], [a, <<>>, []], [3, <<>>, []], [a, a, []], [raw, a, []],
+        [raw, <<>>, a],
+                                          [tpkt, <<>>, [{line_delimiter, 0}]], [line, <<"ab">>, [{line_delimiter,
+                                              $b}]]]].
 
 %% A call of what is no fun has been made when it fails, and shows twice.
 calls() ->
@@ -62,7 +78,8 @@ subtract(7, X) -> X - 0.
 negate(X) -> -math:floor(X).
 
 %% Sizes first, then what is appended to, then values; segments are counted as in the source.
-segments() -> [p(?MODULE, bits, [K, A, B]) || K <- [1, 2, 3, 4, 5, 6, 7], A <- [-2, a, <<>>, <<1:3>>], B <- [a, 16#110000, <<"abc">>]].
+segments() -> [p(?MODULE, bits, [K, A, B]) || K <- [1, 2, 3, 4, 5, 6, 7], A <- [-2, a, <<>>, <<1:3>>], B <- [a,
+    16#110000, <<"abc">>]].
 
 bits(1, A, B) -> <<A/bits, B/binary>>;
 bits(2, A, B) -> <<A/bits, B/utf32>>;

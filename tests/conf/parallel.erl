@@ -12,7 +12,7 @@ par(N, F) ->
     [receive {P, R} -> R end || P <- Ps].
 
 main() ->
-    counters(), tables(), names(), links(), monitors(), timers(), order(), code(), terms(), info(), suspend(), churn(), atoms().
+    counters(), tables(), names(), links(), monitors(), timers(), order(), code(), terms(), info(), suspend(), churn(), atoms(), listing().
 
 counters() ->
     C = counters:new(1, []), A = atomics:new(1, []),
@@ -133,3 +133,10 @@ tree(N, I) ->
 atoms() ->
     L = par(10, fun(_) -> [list_to_atom("parallel_atom_" ++ integer_to_list(J)) || J <- lists:seq(1, 2000)] end),
     p(atoms, length(lists:usort(L))).
+
+%% processes/0 while others come and go.
+listing() ->
+    par(4, fun(I) when I rem 2 =:= 0 -> [[spawn(fun() -> ok end) || _ <- lists:seq(1, 20)] || _ <- lists:seq(1, 50)], ok;
+              (_) -> lists:all(fun(_) -> lists:member(self(), processes()) end, lists:seq(1, 20))
+           end),
+    p(listing, lists:member(self(), processes())).

@@ -49,11 +49,11 @@ static int64_t asn1(const uint8_t *s, size_t n, const PacketOptions *o)
     if (!(s[i] & 0x80)) {
         return sized(i + 1, count, o);
     }
-    if (count > 4) {
-        return PACKET_INVALID;
-    }
     i++;
-    return n - i < count ? PACKET_MORE : sized(i + count, be(s + i, count), o);
+    if (n - i < count) {
+        return PACKET_MORE;
+    }
+    return count > 4 ? PACKET_INVALID : sized(i + count, be(s + i, count), o);
 }
 
 static int64_t cdr(const uint8_t *s, size_t n, const PacketOptions *o)

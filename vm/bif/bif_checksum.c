@@ -108,7 +108,7 @@ static Term checksum(Proc *p, uint32_t start, Term iodata, Checksum *function)
     if (!iodata_bytes(p, iodata, &data, &n, &owned)) {
         return NONVALUE;
     }
-    uint32_t sum = n == 0 ? start : (uint32_t)function(start, data, n);
+    uint32_t sum = (uint32_t)function(start, data, n);
     vm_free(owned);
     return make_small(sum);
 }
@@ -124,15 +124,25 @@ NATIVE(native_crc32_2)
     return as_uint32(a[0], &start) ? checksum(p, start, a[1], crc32_z) : p_badarg(p);
 }
 
+/* zlib's, on nothing, leaves a sum as it is, were it no remainder. */
+static unsigned long adler32_of(unsigned long sum, const uint8_t *data, size_t n)
+{
+    enum { BASE = 65521 };
+    return n ? adler32_z(sum, data, n) : (sum >> 16) % BASE << 16 | (sum & 0xffff) % BASE;
+}
+
 NATIVE(native_adler32_1)
 {
-    return checksum(p, 1, a[0], adler32_z);
+    return checksum(p, 1, a[0], adler32_of);
 }
 
 NATIVE(native_adler32_2)
 {
     uint32_t start;
-    return as_uint32(a[0], &start) ? checksum(p, start, a[1], adler32_z) : p_badarg(p);
+    if (is_nil(a[1])) {
+        return as_uint32(a[0], &start) ? a[0] : p_badarg(p);
+    }
+    return as_uint32(a[0], &start) ? checksum(p, start, a[1], adler32_of) : p_badarg(p);
 }
 
 static Term combine(Proc *p, Term *a, Combine *function)

@@ -18,21 +18,27 @@ NATIVE(native_self)
     return p->id;
 }
 
+/* Others may spawn meanwhile: how many there are is known only afterwards. */
 typedef struct PidList {
     Term *pids;
-    size_t count;
+    size_t count, capacity;
 } PidList;
 
 static void add_pid(Proc *q, void *arg)
 {
     PidList *l = arg;
+    if (l->count == l->capacity) {
+        l->capacity += l->capacity / 2;
+        l->pids = vm_realloc(l->pids, l->capacity * sizeof(Term));
+    }
     l->pids[l->count++] = q->id;
 }
 
 NATIVE(native_processes)
 {
     (void)a;
-    PidList l = {vm_alloc(proc_count() * sizeof(Term)), 0};
+    size_t capacity = proc_count() + 16;
+    PidList l = {vm_alloc(capacity * sizeof(Term)), 0, capacity};
     proc_each(add_pid, &l);
     p_charge(p, (intptr_t)l.count / 8);
     Term list = heap_list(p, l.count, l.pids, NIL);

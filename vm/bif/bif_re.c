@@ -454,7 +454,8 @@ static Term match_result(const Match *m, const ReProgram *r, const ReOptions *o)
         }
         break;
     }
-    return is_nil(list.first) ? A_match : heap_tuple2(m->p, A_match, list.first);
+    bool none = is_nil(list.first) && o->what != CAPTURE_ALL_BUT_FIRST;
+    return none ? A_match : heap_tuple2(m->p, A_match, list.first);
 }
 
 /* --- run ------------------------------------------------------------------------------------------------------ */

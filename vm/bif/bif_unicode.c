@@ -205,6 +205,26 @@ static Term rest_with_left(Text *x, Term rest)
     return heap_cons_on(x->p, left, heap_cons_on(x->p, rest, NIL));
 }
 
+/* What is left when a binary is wrong from its byte `from` on: [Bytes, What follows in the open lists], or the bytes alone
+ * where nothing follows. Empty lists are none. */
+static Term rest_of_binary(Text *x, Term bytes, Term follows)
+{
+    Term rest = NIL;
+    for (;;) {
+        while (is_cons(follows) && is_nil(cons_head(follows))) {
+            follows = cons_tail(follows);
+        }
+        if (!is_nil(follows)) {
+            rest = is_nil(rest) ? follows : heap_cons_on(x->p, rest, follows);
+        }
+        if (x->depth == 0) {
+            break;
+        }
+        follows = x->tails[--x->depth];
+    }
+    return is_nil(rest) ? bytes : heap_cons_on(x->p, bytes, heap_cons_on(x->p, rest, NIL));
+}
+
 static Term binary_rest(Proc *p, Term t, size_t from)
 {
     return from ? binary_sub(p, t, from * 8, bitstring_bit_size(t) - from * 8) : t;
@@ -227,6 +247,10 @@ static TextResult text_convert(Text *x, Term t, Term *rest)
                 t = head;
                 continue;
             } else if (!is_nil(head) && text_binary(x, head, &at) != TEXT_OK) {
+                if (at != SIZE_MAX && x->left_size == 0) {
+                    *rest = rest_of_binary(x, binary_rest(x->p, head, at), cons_tail(t));
+                    return TEXT_ERROR;
+                }
                 if (at != SIZE_MAX) {
                     t = heap_cons_on(x->p, binary_rest(x->p, head, at), cons_tail(t));
                 }
@@ -237,6 +261,10 @@ static TextResult text_convert(Text *x, Term t, Term *rest)
             continue;
         }
         if (!is_nil(t) && text_binary(x, t, &at) != TEXT_OK) {
+            if (at != SIZE_MAX && x->left_size == 0) {
+                *rest = rest_of_binary(x, binary_rest(x->p, t, at), NIL);
+                return TEXT_ERROR;
+            }
             *rest = rest_with_left(x, rest_term(x, at == SIZE_MAX ? t : binary_rest(x->p, t, at)));
             return TEXT_ERROR;
         }

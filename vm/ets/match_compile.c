@@ -104,7 +104,8 @@ __attribute__((format(printf, 2, 3))) static void error_add(Compiler *c, const c
     va_start(ap, format);
     int n = vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    size_t bytes = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    enum { SHOWN = 99 }; /* as much as OTP shows */
+    size_t bytes = n < 0 ? 0 : n < SHOWN ? (size_t)n : SHOWN;
     Term string = heap_string(c->p, (const uint8_t *)text, bytes);
     c->errors = heap_cons_on(c->p, heap_tuple2(c->p, A_error, string), c->errors);
 }

@@ -306,6 +306,19 @@ static void gc_resize_block(Proc *p, size_t words, Term *x, unsigned live)
 }
 
 /* --- policy ------------------------------------------------------------------------------------------------ */
+/* How many bytes of binaries bring the next collection: twice what a full one left. Minor ones leave the bound alone, and
+ * what they leave behind may be held by objects that have died old: when it nears the bound, the next one is full. */
+static void gc_settle_binaries(Proc *p, bool full)
+{
+    size_t floor_bytes = (p->min_bin_vheap_words ? p->min_bin_vheap_words : 46422) * sizeof(Term);
+    size_t bytes = p->off_heap.bytes;
+    if (full) {
+        p->virtual_bytes = bytes * 2 > floor_bytes ? bytes * 2 : floor_bytes;
+    } else if (bytes > p->virtual_bytes / 4 * 3) {
+        p->flags |= PF_FULL_SWEEP;
+    }
+}
+
 static void gc_settle(Proc *p, size_t need, Term *x, unsigned live, bool full)
 {
     size_t size = (size_t)(p->stack_end - p->heap);
@@ -322,9 +335,8 @@ static void gc_settle(Proc *p, size_t need, Term *x, unsigned live, bool full)
     if (wanted != size) {
         gc_resize_block(p, wanted, x, live);
     }
-    size_t floor_bytes = (p->min_bin_vheap_words ? p->min_bin_vheap_words : 46422) * sizeof(Term);
-    p->virtual_bytes = p->off_heap.bytes * 2 > floor_bytes ? p->off_heap.bytes * 2 : floor_bytes;
     p->flags &= ~(unsigned)(PF_NEEDS_COLLECT | PF_FULL_SWEEP);
+    gc_settle_binaries(p, full);
     p->gc_count++;
 }
 

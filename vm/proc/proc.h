@@ -18,7 +18,7 @@ struct IdMap; /* proc/idmap.h */
 struct Timer;
 
 enum { PRIO_MAX, PRIO_HIGH, PRIO_NORMAL, PRIO_LOW, PRIO_COUNT };
-enum { SLICE_REDUCTIONS = STRESS_YIELD ? 0 : 4000 };
+enum { SLICE_REDUCTIONS = STRESS_YIELD ? 1 : 4000 };
 enum { MAX_X_REGS = 1024, MAX_FLOAT_REGS = 1024, SAVED_X_REGS = 6 };
 
 /* What the interpreter left the process in, when it returned to the scheduler. */
