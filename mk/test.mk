@@ -12,7 +12,7 @@ FUZZ_DRIVERS := $(wildcard tests/fuzz/drivers/*.erl)
 # The builds before the tests use two cores, whatever make was called with.
 PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2)
 
-.PHONY: deps test test-all check witness diff bench fuzz test-programs fuzz-programs
+.PHONY: deps test test-all check witness diff stress soak bench fuzz test-programs fuzz-programs
 deps: ## install the Debian packages that are missing
 	@tools/deps
 
@@ -21,8 +21,8 @@ test: deps ## build everything and run every test
 	@tests/run $(if $(T),--filter $(T))
 
 # What test-all runs behind all tests, one after another: targets that take long.
-LONG_TESTS := fuzz
-test-all: test ## all tests, then the long ones: every fuzz target for SECONDS (60)
+LONG_TESTS := fuzz diff stress soak
+test-all: test ## all tests, then the long ones: fuzzing, drawn programs, stress builds, the soak
 	@for t in $(LONG_TESTS); do $(MAKE) --no-print-directory $$t || exit 1; done
 
 fuzz: deps ## run the fuzz targets for SECONDS (60) each, or RUNS inputs; only those with TARGET in their name
@@ -38,6 +38,12 @@ witness: deps build/loom ## compile kernel, stdlib and compiler on erl and on lo
 
 diff: deps build/loom ## drawn calls and programs on erl and on loom: SEED=1 CALLS=1000000 PROGRAMS=20000
 	@tests/diff/run
+
+stress: deps ## part of the tests on builds that collect, give way, run short of memory all the time
+	@tests/stress/run
+
+soak: deps build/loom ## mixed load for MINUTES=30: resident memory must be flat in the second half
+	@bench/soak
 
 bench: deps ## print a table of measurements against erl: BENCH='--quick', BENCH='--group tables' ...
 	@$(MAKE) --no-print-directory $(PARALLEL) build/loom metal

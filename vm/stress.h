@@ -27,3 +27,4 @@
 #else
 #define STRESS_HEAP 0
 #endif
+enum { STRESS_HEAP_EXACT = 2000 }; /* words; larger blocks grow by an eighth, or long lists would take for ever */

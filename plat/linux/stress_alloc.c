@@ -2,9 +2,9 @@
 /*
  * B=stress-alloc: each allocation fails in turn. At the allocations that LOOM_STRESS_ALLOC=FIRST:STEP:LAST selects, the
  * program forks: in the child that one fails, and the parent waits for what comes of it and goes on. Legal ends of a
- * child: the words of vm/heap/mem.c and exit status 1, or, where the failure can be lived with, the end that the
- * program has anyhow (status 0). Anything else (a signal, a sanitizer's report, another status, no end) is told with
- * the allocation's number and back trace, and at the end the program's own status is 99.
+ * child: the words of vm/heap/mem.c and exit status 1; where the failure can be lived with, the end that the program
+ * has anyhow (status 0); or one for enomem. Anything else (a signal, a sanitizer's report, another status, no end) is
+ * told with the allocation's number and back trace, and at the end the program's own status is 99.
  *
  * Right with one scheduler only: fork takes one thread along.
  */
@@ -52,7 +52,7 @@ static const char *verdict(int status, const char *said)
         stress.ended++;
         return NULL;
     }
-    if (WEXITSTATUS(status) == 0) {
+    if (WEXITSTATUS(status) == 0 || (WEXITSTATUS(status) == 1 && strstr(said, "enomem"))) {
         stress.survived++;
         return NULL;
     }

@@ -205,8 +205,20 @@ static Term rest_with_left(Text *x, Term rest)
     return heap_cons_on(x->p, left, heap_cons_on(x->p, rest, NIL));
 }
 
-/* What is left when a binary is wrong from its byte `from` on: [Bytes, What follows in the open lists], or the bytes alone
- * where nothing follows. Empty lists are none. */
+/* A character begins there whose bytes would go beyond the binary's end. OTP first takes what there is for the
+ * beginning of one, and finds it wrong only when it looks for more: the rest is told in another form then. */
+static bool is_cut_short(Proc *p, Term t, size_t at)
+{
+    const uint8_t *s;
+    size_t n;
+    binary_bytes(p, t, &s, &n);
+    uint8_t lead = s[at];
+    size_t size = lead < 0xc2 || lead > 0xf4 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    return size > n - at;
+}
+
+/* What is left when a binary is wrong from there on: [Bytes, What follows in the open lists], or the bytes alone where
+ * nothing follows. Empty lists are none. */
 static Term rest_of_binary(Text *x, Term bytes, Term follows)
 {
     Term rest = NIL;
@@ -247,7 +259,7 @@ static TextResult text_convert(Text *x, Term t, Term *rest)
                 t = head;
                 continue;
             } else if (!is_nil(head) && text_binary(x, head, &at) != TEXT_OK) {
-                if (at != SIZE_MAX && x->left_size == 0) {
+                if (at != SIZE_MAX && x->left_size == 0 && is_cut_short(x->p, head, at)) {
                     *rest = rest_of_binary(x, binary_rest(x->p, head, at), cons_tail(t));
                     return TEXT_ERROR;
                 }
@@ -261,7 +273,7 @@ static TextResult text_convert(Text *x, Term t, Term *rest)
             continue;
         }
         if (!is_nil(t) && text_binary(x, t, &at) != TEXT_OK) {
-            if (at != SIZE_MAX && x->left_size == 0) {
+            if (at != SIZE_MAX && x->left_size == 0 && is_cut_short(x->p, t, at)) {
                 *rest = rest_of_binary(x, binary_rest(x->p, t, at), NIL);
                 return TEXT_ERROR;
             }
@@ -317,12 +329,16 @@ static Term convert(Proc *p, Term *a, bool to_list)
     Text x;
     size_t units = 0;
     Term rest = NIL;
-    if (!is_chardata(a[0], true, &units)) {
+    Term data = a[0];
+    if (!is_chardata(data, true, &units)) {
         return p_badarg(p);
     }
     p_charge(p, (intptr_t)(units / 32));
+    if (!to_list && is_cons(data) && is_nil(cons_tail(data)) && is_binary(cons_head(data))) {
+        data = cons_head(data); /* a list of one binary is that binary: the rest shows it */
+    }
     text_init(&x, p, encoding_of(a[1]) == 1);
-    TextResult r = text_convert(&x, a[0], &rest);
+    TextResult r = text_convert(&x, data, &rest);
     Term result = to_list ? list_from_utf8(p, x.out, x.size) : binary_from_bytes(p, x.out, x.size);
     text_free(&x);
     return r == TEXT_OK ? result : heap_tuple3(p, r == TEXT_ERROR ? A_error : A_incomplete, result, rest);

@@ -306,8 +306,8 @@ static void gc_resize_block(Proc *p, size_t words, Term *x, unsigned live)
 }
 
 /* --- policy ------------------------------------------------------------------------------------------------ */
-/* How many bytes of binaries bring the next collection: twice what a full one left. Minor ones leave the bound alone, and
- * what they leave behind may be held by objects that have died old: when it nears the bound, the next one is full. */
+/* How many bytes of binaries bring the next collection: twice what a full one left. Minor ones leave the bound alone,
+ * and what they leave behind may be held by objects that have died old: when it nears the bound, the next is full. */
 static void gc_settle_binaries(Proc *p, bool full)
 {
     size_t floor_bytes = (p->min_bin_vheap_words ? p->min_bin_vheap_words : 46422) * sizeof(Term);
@@ -325,7 +325,7 @@ static void gc_settle(Proc *p, size_t need, Term *x, unsigned live, bool full)
     size_t used = (size_t)(p->hp - p->heap) + (size_t)(p->stack_end - p->stop) + need;
     size_t wanted = size;
     if (STRESS_HEAP) {
-        wanted = used;
+        wanted = used < STRESS_HEAP_EXACT ? used : used + used / 8;
     } else if (used > size || used > size - size / 4) {
         wanted = heap_next_size(full ? used * 2 : used > size ? used : size + 1);
     } else if (used * 4 < size && size > p->min_heap_words) {

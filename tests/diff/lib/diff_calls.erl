@@ -272,9 +272,9 @@ special(bfdigits) -> list_to_binary(special(fdigits));
 special(float_options) ->
     [pick([{decimals, r(12)}, {scientific, r(25)}, short, compact, {decimals, r(254)}, {decimals, 300}, {scientific,
         -1}]) || _ <- lists:seq(1, 1 + r(2))];
-special(batom) -> pick([atom_to_binary(g(atom)), <<"a">>, <<255>>, <<"zzz_never_made">>, g(bin),
+special(batom) -> pick([atom_to_binary(g(atom)), <<"a">>, <<255>>, g(bin),
     binary:copy(<<"é"/utf8>>, 256)]);
-special(latom) -> pick([atom_to_list(g(atom)), "zzz_never_made", [r(1200000)]]);
+special(latom) -> pick([atom_to_list(g(atom)), [r(1200000)]]);
 special(packet_type) -> pick([raw, 0, 1, 2, 4, asn1, sunrm, cdr, fcgi, tpkt, line, http, httph, http_bin, httph_bin,
     x, ssl_tls]);
 special(packet) ->
