@@ -64,7 +64,8 @@ cons_call(F, A) -> [F(A) | cons_call(F, A)].
 apply_it(F, A) -> [apply(F, A)].
 apply_it_last(F, A) -> apply(F, A).
 
-blame() -> [p(?MODULE, subtract, [K, a]) || K <- [1, 2, 3, 4, 5, 6, 7]].
+blame() -> [p(?MODULE, subtract, [K, a]) || K <- [1, 2, 3, 4, 5, 6, 7]],
+    [p(?MODULE, subtract, [K, X]) || K <- [1, 7, 8, 9], X <- [-0.0, 0.0]].
 
 subtract(1, X) -> X - 6;
 subtract(2, X) -> X - -6;
@@ -72,7 +73,9 @@ subtract(3, X) -> X + -6;
 subtract(4, X) -> -6 - X;
 subtract(5, X) -> X - 576460752303423488;
 subtract(6, X) -> X - -576460752303423488;
-subtract(7, X) -> X - 0.
+subtract(7, X) -> X - 0;
+subtract(8, X) -> X + 0;
+subtract(9, X) when X - 0 < 1 -> 0 - X.
 
 %% The instruction for floats makes 0.0 of 0.0.
 negate(X) -> -math:floor(X).

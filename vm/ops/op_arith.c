@@ -86,13 +86,15 @@
 /* With a constant, a failure is blamed on no operator: as OTP's own instruction for it does, which subtraction of a
  * negative one is not made into. */
 #define SUB_BLAME (small_value(b) < 0 ? A_minus : NONVALUE)
+/* That instruction adds: -0.0 - 0 is 0.0, except in guards. */
+#define SUB_CONSTANT(p, a, b) ((b) == make_small(0) && !ARG(1) ? number_add(p, a, b) : number_sub(p, a, b))
 ARITH_OP(add_xix, REG_X(3), ARG(4), REG_X(5), number_add, NONVALUE, ADD_FAST(REG_X(5)))
 ARITH_OP(add_si, SRC(3), ARG(4), DST(5), number_add, NONVALUE, ADD_FAST(DST(5)))
 ARITH_OP(add_is, ARG(3), SRC(4), DST(5), number_add, NONVALUE, ADD_FAST(DST(5)))
 ARITH_OP(add, SRC(3), SRC(4), DST(5), number_add, A_plus, ADD_FAST(DST(5)))
 ARITH_OP(add_xxx, REG_X(3), REG_X(4), REG_X(5), number_add, A_plus, ADD_FAST(REG_X(5)))
-ARITH_OP(sub_xix, REG_X(3), ARG(4), REG_X(5), number_sub, SUB_BLAME, SUB_FAST(REG_X(5)))
-ARITH_OP(sub_si, SRC(3), ARG(4), DST(5), number_sub, SUB_BLAME, SUB_FAST(DST(5)))
+ARITH_OP(sub_xix, REG_X(3), ARG(4), REG_X(5), SUB_CONSTANT, SUB_BLAME, SUB_FAST(REG_X(5)))
+ARITH_OP(sub_si, SRC(3), ARG(4), DST(5), SUB_CONSTANT, SUB_BLAME, SUB_FAST(DST(5)))
 ARITH_OP(sub, SRC(3), SRC(4), DST(5), number_sub, A_minus, SUB_FAST(DST(5)))
 ARITH_OP(mul, SRC(3), SRC(4), DST(5), number_mul, A_times, {
     int64_t r;
