@@ -69,6 +69,8 @@ reason(F) -> try is_atom(F()) catch error:R -> R end.
 tls_packets() ->
     p(ssl2, [erlang:decode_packet(ssl_tls, <<A, N, B, M, 7, 1, 2, 3, 4, 5, 6, 7, 8>>, [])
              || A <- [127, 128, 129, 255], B <- [0, 1, 2], N <- [0, 2, 3, 4], M <- [0, 3, 4, 34, 255]]),
+    p(limited, [{M, erlang:decode_packet(ssl_tls, <<1:1, 8:15, 1, 3, 1, 1, 2, 3, 4, 5, 6>>, [{packet_size, M}])}
+                || M <- lists:seq(0, 10)]),
     p(short, [erlang:decode_packet(ssl_tls, B, []) || B <- [<<128, 3, 1>>, <<128, 3, 1, 2, 3>>, <<128, 1, 1, 2, 3>>]]).
 
 field_names() ->

@@ -89,7 +89,7 @@ static int64_t ssl_tls(const uint8_t *s, size_t n, const PacketOptions *o)
     }
     if (is_ssl2_hello(s)) {
         uint64_t body = be(s, 2) & 0x7fff;
-        return body < 3 ? PACKET_INVALID : sized(2, body, o);
+        return body < 3 ? PACKET_INVALID : sized(5, body - 3, o);
     }
     return sized(5, be(s + 3, 2), o);
 }
