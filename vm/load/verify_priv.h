@@ -11,7 +11,7 @@
 typedef enum {
     R_NONE,   /* may hold anything */
     R_TERM,
-    R_PARAM,  /* argument `size` of the function: a term, or a match context if some caller passes one */
+    R_PARAM,  /* a term, or argument `size` of the function, which is a match context if some caller passes one */
     R_CONTEXT,
     R_EITHER, /* a term or a match context: good for bs_start_match only */
     /* x0 at a handler is NONVALUE, and then x1..x3 are the exception; behind a catch's normal path x0 may be a term

@@ -286,7 +286,7 @@ void reg_refine(Verifier *v, const Operand *o, RegType type, uint32_t size)
     }
     Reg was = *r;
     refine_one(r, type, size);
-    if (was.kind == R_PARAM ? false : was.id == 0) {
+    if (was.id == 0) {
         return;
     }
     Reg *all[2] = {v->x, v->y};
@@ -294,9 +294,7 @@ void reg_refine(Verifier *v, const Operand *o, RegType type, uint32_t size)
     for (int k = 0; k < 2; k++) {
         for (uint32_t i = 0; i < count[k]; i++) {
             Reg *other = &all[k][i];
-            bool same = was.kind == R_PARAM ? other->kind == R_PARAM && other->size == was.size
-                                            : other->kind == R_TERM && other->id == was.id;
-            if (same) {
+            if (other->id == was.id && other->kind == was.kind) {
                 refine_one(other, type, size);
             }
         }
@@ -311,7 +309,7 @@ void state_entry(Verifier *v, unsigned arity)
     v->s.since = UINT32_MAX;
     v->s.nx = arity;
     for (unsigned i = 0; i < arity; i++) {
-        v->x[i] = (Reg){.kind = R_PARAM, .size = i};
+        v->x[i] = (Reg){.kind = R_PARAM, .size = i, .id = v->next_id++};
     }
 }
 
