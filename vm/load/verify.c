@@ -134,7 +134,7 @@ static void labels_forget_states(Verifier *v)
 static bool passes(Verifier *v, uint32_t entry)
 {
     uint32_t from = UINT32_MAX;
-    for (int i = 0; i < PASSES_MAX; i++) {
+    for (int i = 0; i < PASSES_MAX && v->next_id < UINT32_MAX / 2; i++) { /* no number of a term is used twice */
         if (from == UINT32_MAX) {
             v->restart = false;
             state_entry(v, v->arity);
@@ -223,6 +223,7 @@ bool verify_function(Loader *ld, Instruction *code, uint32_t n, const Operand *o
     v->count = n;
     v->operands = operands;
     v->zero_frames = v->set_results = v->restart = false;
+    v->next_id = 1;
     v->index = 0;
     if (!function_begin(v, &header, &entry)) {
         return false;
