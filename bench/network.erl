@@ -99,7 +99,7 @@ ask_active(Socket, Request, N, Sum) ->
 tcp_packets(N) ->
     Self = self(),
     {Socket, _, _} = C = connect([{packet, 2}], fun(S) -> Self ! {received, packets(S, N, 0)} end),
-    Packets = lists:duplicate(100, [<<32:16>>, <<1:256>>]),
+    Packets = lists:duplicate(100, [<<8:16>>, <<1:64>>]),
     ok = inet:setopts(Socket, [{packet, raw}]),
     send(Socket, Packets, N div 100),
     Sum = receive {received, S} -> S end,
@@ -108,7 +108,7 @@ tcp_packets(N) ->
 
 packets(_, 0, Sum) -> Sum;
 packets(Socket, N, Sum) ->
-    {ok, <<V:256>>} = gen_tcp:recv(Socket, 0),
+    {ok, <<V:64>>} = gen_tcp:recv(Socket, 0),
     packets(Socket, N - 1, Sum + V).
 
 %% Connect, one request, close.

@@ -415,6 +415,7 @@ otp_options() ->
             || {O, V} <- [{debug, false}, {debug, x}, {iow, true}, {iow, 1}, {rcvbuf, 100}, {rcvbuf, 0}, {rcvbuf, -1}, {rcvbuf, default},
                           {rcvctrlbuf, 100}, {rcvctrlbuf, default}, {sndctrlbuf, x}, {sndctrlbuf, 7}, {fd, 1}, {meta, {a, "list", #{}}},
                           {use_registry, false}, {domain, inet}, {nothing, 1}]]),
+    p(not_mine, said(aside(fun() -> {socket:setopt(S, otp, meta, x), socket:getopt(S, otp, meta)} end))),
     p(get, [socket:getopt(S, otp, O) || O <- [rcvbuf, rcvctrlbuf, sndctrlbuf, meta, iow]]),
     close([S]).
 

@@ -129,6 +129,8 @@ Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error);
 const char *load_why(void); /* why the last load_prepare failed, for people */
 Term prepared_module(const Prepared *pr);
 bool prepared_has_on_load(const Prepared *pr);
+/* Treats the exported name/0 as if it had the on_load mark. False: there is no such function. */
+bool prepared_set_on_load(Prepared *pr, Term name);
 /* Stack traces will show no lines for it: OTP's preloaded modules have none. */
 void load_forget_lines(Prepared *pr);
 /* Publishes (infallible): current becomes old. The caller has checked that there is no old instance. Takes pr. */

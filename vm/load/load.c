@@ -160,6 +160,18 @@ Term prepared_module(const Prepared *pr)
     return pr->instance->name;
 }
 
+bool prepared_set_on_load(Prepared *pr, Term name)
+{
+    Instance *in = pr->instance;
+    for (size_t i = 0; i < in->export_count; i++) {
+        if (in->exports[i].function == name && in->exports[i].arity == 0) {
+            in->on_load = in->exports[i].entry;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool prepared_has_on_load(const Prepared *pr)
 {
     return pr->instance->on_load != NULL;

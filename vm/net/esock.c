@@ -250,9 +250,15 @@ static EsockRequest *request_pop(EsockSide *side)
     return r;
 }
 
+/* Written under the side's lock; esock_sync() looks first without. */
+static void side_want(EsockSide *side, bool wanted)
+{
+    __atomic_store_n(&side->wanted, wanted, __ATOMIC_RELAXED);
+}
+
 void esock_want(EsockSide *side)
 {
-    side->wanted = true;
+    side_want(side, true);
     side->state |= ES_SELECTED;
 }
 
@@ -261,16 +267,13 @@ void esock_next(Esock *e, EsockSide *side)
     if (!side->first) {
         return;
     }
-    request_free(request_pop(side));
-    while (side->first && !proc_lookup(side->first->pid)) {
+    do {
         request_free(request_pop(side));
-    }
-    side->wanted = false;
+    } while (side->first && !(side->first->next ? watch_process(NULL, e, side->first->pid)
+                                                : proc_lookup(side->first->pid) != NULL));
+    side_want(side, false);
     if (side->first) {
         esock_want(side);
-        if (side->first->next) {
-            watch_process(NULL, e, side->first->pid);
-        }
     } else {
         side->state &= ~(unsigned)(ES_ACCEPTING | ES_CONNECTING);
     }
@@ -328,7 +331,7 @@ void esock_abort_others(Esock *e, EsockSide *side, Term reason)
         }
         request_free(r);
     }
-    side->wanted = false;
+    side_want(side, false);
 }
 
 /* The socket closes: all who have not been told to come back are told that it does. */
@@ -400,7 +403,7 @@ static void side_ready(Esock *e, EsockSide *side)
 {
     spin_lock(&side->lock);
     if (side->wanted) {
-        side->wanted = false;
+        side_want(side, false);
         request_tell(e, side->first, NONVALUE);
     }
     spin_unlock(&side->lock);

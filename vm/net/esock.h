@@ -112,7 +112,7 @@ typedef struct EsockSide {
     EsockRole role;      /* what the requests are for */
     EsockRequest *first; /* the current one; the others wait until it is served */
     EsockRequest **last;
-    bool wanted;         /* the current one is to be told */
+    bool wanted;         /* the current one is to be told; atomic */
 } EsockSide;
 
 typedef struct EsockCounters {

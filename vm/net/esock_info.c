@@ -176,8 +176,11 @@ static bool set_read_size(Esock *e, Term value)
     return true;
 }
 
-static bool set_meta(Esock *e, Term value)
+static Term set_meta(Proc *p, Esock *e, Term value)
 {
+    if (e->owner != p->id) {
+        return esock_error_invalid(p, A_not_owner);
+    }
     if (e->meta_frag) {
         frag_free(e->meta_frag);
     }
@@ -185,7 +188,7 @@ static bool set_meta(Esock *e, Term value)
     if (!e->meta_frag) {
         e->meta = value;
     }
-    return true;
+    return A_ok;
 }
 
 /* It can be put into the registry, not taken out. */
@@ -224,7 +227,7 @@ static Term set_otp(Proc *p, Esock *e, int option, Term value)
     case OTP_RCVBUF: good = set_read_size(e, value); break;
     case OTP_RCVCTRLBUF: good = size_of(value, CONTROL_SIZE, &e->read_control_size); break;
     case OTP_SNDCTRLBUF: good = size_of(value, CONTROL_SIZE, &e->write_control_size); break;
-    case OTP_META: good = set_meta(e, value); break;
+    case OTP_META: return set_meta(p, e, value);
     case OTP_USE_REGISTRY: good = set_registered(e, value); break;
     default: return esock_raise(p, heap_tuple2(p, A_otp_socket_option, make_small(option)));
     }

@@ -127,6 +127,7 @@ OP(wait_timeout)
         NEXT(3);
     }
     if (state == TIMEOUT_BAD) {
+        msg_rewind(p);
         p_fault(p, FAULT_ERROR, A_timeout_value);
         RAISE();
     }

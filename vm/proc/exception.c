@@ -360,9 +360,6 @@ const Word *exception_raise(Proc *p, Term *x, const Word *ip)
     Term value = p->fault_reason;
     Term raw = p->fault_trace != NONVALUE ? p->fault_trace : raw_make(p, x, ip);
     p->ip = ip;
-    if (p->msg_save != &p->msg_first) {
-        msg_rewind(p); /* a bad timeout in the middle of a receive */
-    }
     Term *frame = p->stack_end;
     const Word *handler = find_handler(p, &frame);
     if (p->flags & PF_TRACE_FRAMES) {

@@ -76,6 +76,24 @@ int iolist_walk_next(IoWalk *w, Term *leaf)
     }
 }
 
+/* The bytes that come next in the list being walked, `max` at most, to `to` unless that is NULL: how many. */
+static inline size_t walk_bytes(IoWalk *w, uint8_t *to, size_t max)
+{
+    size_t n = 0;
+    Term t = w->here;
+    for (; n < max && is_cons(t); t = cons_tail(t), n++) {
+        Term head = cons_head(t);
+        if (!is_small(head) || (uint64_t)small_value(head) > 255) {
+            break;
+        }
+        if (to) {
+            to[n] = (uint8_t)small_value(head);
+        }
+    }
+    w->here = t;
+    return n;
+}
+
 IoResult bitlist_size_of(Term t, size_t *bits)
 {
     IoWalk w;
@@ -114,6 +132,9 @@ IoResult iolist_size_of(Term t, size_t *bytes)
             return IO_OVERFLOW;
         }
         sum += bits / 8;
+        if (is_small(leaf)) {
+            sum += walk_bytes(&w, NULL, SIZE_MAX - sum);
+        }
     }
     iolist_walk_end(&w);
     *bytes = sum;
@@ -141,6 +162,7 @@ IoResult bitlist_copy(Term t, uint8_t *buf, size_t cap_bits)
             bits_put(buf, at, 8, (uint64_t)small_value(leaf));
         } else {
             buf[at / 8] = (uint8_t)small_value(leaf);
+            n += 8 * walk_bytes(&w, buf + at / 8 + 1, (cap_bits - at) / 8 - 1);
         }
         at += n;
     }
