@@ -11,7 +11,7 @@
 %% arguments,
 %% lines and error_info) as external term, as ~w and, of each fourth, as ~p and ~tp. `full` gives the outcome as text.
 -module(diff_play).
--export([serve/0, hashes/1, full/1, outcome/1, limit/2, large/1]).
+-export([serve/0, hashes/1, full/1, outcome/1, limit/2, large/1, show/1]).
 
 serve() ->
     logger:set_primary_config(level, none),
@@ -122,6 +122,13 @@ large(M) when is_map(M) -> map_size(M) > 32 orelse large(maps:to_list(M));
 large(T) when is_tuple(T) -> large(tuple_to_list(T));
 large([H | T]) -> large(H) orelse large(T);
 large(_) -> false.
+
+%% For programs: as ~w, unless a map's order would show.
+show(T) ->
+    case large(T) of
+        true -> "large";
+        false -> lists:flatten(io_lib:format("~w", [T]))
+    end.
 
 %% Without what names this run: local funs, processes, references, ports.
 canon(T) when is_tuple(T) -> list_to_tuple(canon_list(tuple_to_list(T)));

@@ -437,7 +437,7 @@ x(string, D, Env) ->
     case r(5) of
         0 -> ["integer_to_list(", e(int, D, Env), ")"];
         1 -> ["atom_to_list(", e(atom, D, Env), ")"];
-        2 -> ["lists:flatten(io_lib:format(\"~w\", [", e(any, D, Env), "]))"];
+        2 -> ["diff_play:show(", e(any, D, Env), ")"];
         3 -> ["[", e(int, 0, Env), " band 127 | ", e(string, D, Env), "]"];
         4 -> ["(\"ab\" ++ ", e(string, D, Env), ")"]
     end;
