@@ -277,7 +277,10 @@ NATIVE(native_process_flag_2)
 /* erts_internal:process_flag(Pid, save_calls, N). */
 NATIVE(native_erts_internal_process_flag_3)
 {
-    return process_alive(p, a[0]) && a[1] == A_save_calls && a[2] == make_small(0) ? make_small(0) : A_badarg;
+    if (!process_alive(p, a[0])) {
+        return A_badtype;
+    }
+    return a[1] == A_save_calls && a[2] == make_small(0) ? make_small(0) : A_badarg;
 }
 
 /* --- suspending --------------------------------------------------------------------------------------------------- */

@@ -341,6 +341,9 @@ static Term info_dist(Proc *p) { return info_dump(p, DUMP_DIST); }
 
 static Term info_sequential_tracer(Proc *p) { return heap_tuple2(p, A_sequential_tracer, seq_tracer()); }
 
+/* When monotonic time has no more 64-bit integers. */
+static Term info_end_time(Proc *p) { return heap_int64(p, INT64_MAX); }
+
 const SystemInfoRow system_info_rows[] = {
     {A_os_type, info_os_type}, /* asked for most */
     {A_schedulers, info_schedulers},
@@ -376,6 +379,7 @@ const SystemInfoRow system_info_rows[] = {
     {A_eager_check_io, info_true},
     {A_emu_flavor, info_emu},
     {A_emu_type, info_opt},
+    {A_end_time, info_end_time},
     {A_endian, info_little},
     {A_ethread_info, info_ethread_info},
     {A_ets_count, info_ets_count},

@@ -132,6 +132,19 @@ static Term flag_schedulers(Proc *p, Term flag, Term value)
     return old;
 }
 
+/* Schedulers are bound to nothing, which is what all of these may come to. */
+static bool is_bind_type(Term t)
+{
+    static const Term types[] = {A_no_node_processor_spread, A_no_node_thread_spread, A_no_spread,
+                                 A_processor_spread,         A_spread,                A_thread_spread,
+                                 A_thread_no_node_processor_spread, A_unbound,        A_default_bind};
+    size_t i = 0;
+    while (i < sizeof types / sizeof *types && types[i] != t) {
+        i++;
+    }
+    return i < sizeof types / sizeof *types;
+}
+
 NATIVE(native_system_flag)
 {
     switch (a[0]) {
@@ -171,10 +184,9 @@ NATIVE(native_system_flag)
     case A_erts_alloc:
         return is_tuple_arity(a[1], 3) ? A_notsup : p_badarg(p);
     case A_scheduler_bind_type:
-        return is_atom(a[1]) && a[1] != A_undefined ? A_unbound : p_badarg(p);
+        return is_bind_type(a[1]) ? A_unbound : p_badarg(p);
     case A_cpu_topology:
-    case A_internal_cpu_topology:
-        return a[1] == A_undefined ? A_undefined : p_notsup(p);
+        return a[1] == A_undefined ? A_undefined : is_cons(a[1]) ? p_notsup(p) : p_badarg(p);
     default:
         return p_badarg_cause(p, A_badopt);
     }

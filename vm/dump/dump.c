@@ -307,7 +307,7 @@ char *dump_text(DumpPart part, size_t *n)
         put_schedulers(d);
         break;
     case DUMP_PROCS:
-        dump_processes(d);
+        dump_processes_stacks(d);
         put_ports(d);
         break;
     case DUMP_LOADED:

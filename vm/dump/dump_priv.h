@@ -44,6 +44,7 @@ void dump_binaries(Dump *d);
 
 /* --- processes (dump_proc.c) -------------------------------------------------------------------------------------- */
 struct Proc;
-void dump_processes(Dump *d);       /* a summary each */
-void dump_process_memory(Dump *d);  /* stacks, messages, dictionaries and their objects */
+void dump_processes(Dump *d);        /* a summary each */
+void dump_processes_stacks(Dump *d); /* the same with their stacks, for people */
+void dump_process_memory(Dump *d);   /* stacks, messages, dictionaries and their objects */
 void dump_address(Dump *d, const Word *ip); /* 0x... (m:f/a + offset) */

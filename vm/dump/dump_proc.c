@@ -6,6 +6,7 @@
 #include "vm/proc/link.h"
 #include "vm/proc/monitor.h"
 #include "vm/proc/sched.h"
+#include "vm/proc/stack.h"
 #include "vm/trace/call.h"
 
 void dump_address(Dump *d, const Word *ip)
@@ -127,15 +128,20 @@ static void put_memory(Dump *d, const Proc *p)
     dump_format(d, "Memory: %zu\n", proc_memory(p));
 }
 
-static void summarize(Proc *p, void *arg)
+static void put_summary(Dump *d, const Proc *p)
 {
-    Dump *d = arg;
     dump_format(d, "=proc:");
     dump_shown(d, p->id);
     dump_format(d, "\nState: %s\n", state_text(p));
     put_identity(d, p);
     dump_format(d, "Message queue length: %zu\n", p->msg_count + arrived_messages(p));
     put_memory(d, p);
+}
+
+static void summarize(Proc *p, void *arg)
+{
+    Dump *d = arg;
+    put_summary(d, p);
     if (p->ip) {
         dump_format(d, "Program counter: ");
         dump_address(d, p->ip);
@@ -147,6 +153,19 @@ static void summarize(Proc *p, void *arg)
 }
 
 void dump_processes(Dump *d) { proc_each(summarize, d); }
+
+static void summarize_stack(Proc *p, void *arg)
+{
+    Dump *d = arg;
+    size_t n;
+    put_summary(d, p);
+    char *text = stack_backtrace(p, false, &n);
+    dump_format(d, "Stack dump:\n");
+    dump_bytes(d, text, n);
+    vm_free(text);
+}
+
+void dump_processes_stacks(Dump *d) { proc_each(summarize_stack, d); }
 
 /* --- what it holds ------------------------------------------------------------------------------------------------ */
 static void put_head(Dump *d, const char *section, const Proc *p)
