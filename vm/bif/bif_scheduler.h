@@ -11,9 +11,11 @@ typedef struct SystemMonitor {
     bool busy_port, busy_dist_port;
 } SystemMonitor;
 SystemMonitor *system_monitor(void);
-/* p ran for `ns`: tells the monitor when that is long or p's heap is large. Only called while somebody monitors. */
-void system_monitor_slice(Proc *p, int64_t ns);
-/* A collection of p took `ns`; only called while long_gc is asked for. May not touch p's heap. */
+/* p ran for `ns`, from the address `in`: tells the monitor when that is long. Only called while somebody monitors. */
+void system_monitor_slice(Proc *p, const Word *in, int64_t ns);
+/* A collection of p took `ns`; only called while somebody monitors. May not touch p's heap. */
 void system_monitor_collected(Proc *p, int64_t ns);
+/* p waits until that port is not busy. */
+void system_monitor_busy_port(const Proc *p, Term port);
 /* For tests: every collection seems to take so many milliseconds more. */
 void system_monitor_test_gc_sleep(int64_t ms);

@@ -238,6 +238,13 @@ static Term monitor_set(Proc *p, Term pid, Term list)
 {
     SystemMonitor m = {.pid = pid};
     Term old = monitor_term(p);
+    if (pid == A_undefined || is_nil(list)) {
+        flags.monitor = (SystemMonitor){0};
+        return old;
+    }
+    if (!is_local_pid(pid)) {
+        return p_badarg(p);
+    }
     for (; is_cons(list); list = cons_tail(list)) {
         Term option = cons_head(list);
         if (option == A_busy_port) {
@@ -274,36 +281,34 @@ NATIVE(native_system_monitor_1)
 
 NATIVE(native_system_monitor_2)
 {
-    return is_local_pid(a[0]) ? monitor_set(p, a[0], a[1]) : p_badarg(p);
+    return monitor_set(p, a[0], a[1]);
 }
 
-/* {monitor, Pid, Kind, [{Key, Value}, ...]} to whoever monitors. */
-static void monitor_tell(Proc *p, Term kind, Term info)
+/* {monitor, Pid, Kind, Info} to whoever monitors. */
+static void monitor_tell(const Proc *p, Term kind, Term info)
 {
-    Term e[] = {A_monitor, p->id, kind, info};
-    msg_send_pid(NULL, flags.monitor.pid, heap_tuple(p, 4, e));
+    Term told[] = {MAKE_HEADER(4, SUB_TUPLE), A_monitor, p->id, kind, info};
+    trace_tell(flags.monitor.pid, make_boxed(told));
 }
 
 /* Built aside: this is called from a collection. */
 void system_monitor_collected(Proc *p, int64_t ns)
 {
     const SystemMonitor *m = &flags.monitor;
-    Term fields[TRACE_MONITOR_ITEMS * 5], timeout[3], told[5], cell[2];
+    Term fields[TRACE_MONITOR_ITEMS * 5];
     ns += flags.test_gc_sleep_ns;
-    if (!m->long_gc_ns || ns < m->long_gc_ns || p->id == m->pid) {
+    if (p->id == m->pid) {
         return;
     }
-    timeout[0] = MAKE_HEADER(2, SUB_TUPLE);
-    timeout[1] = A_timeout;
-    timeout[2] = make_small(ns / NS_PER_MS);
-    cell[0] = make_boxed(timeout);
-    cell[1] = trace_monitor_info(p, fields);
-    told[0] = MAKE_HEADER(4, SUB_TUPLE);
-    told[1] = A_monitor;
-    told[2] = p->id;
-    told[3] = A_long_gc;
-    told[4] = make_list(cell);
-    trace_tell(m->pid, make_boxed(told));
+    if (m->long_gc_ns && ns >= m->long_gc_ns) {
+        Term timeout[] = {MAKE_HEADER(2, SUB_TUPLE), A_timeout, make_small(ns / NS_PER_MS)};
+        Term cell[] = {make_boxed(timeout), trace_monitor_info(p, fields)};
+        monitor_tell(p, A_long_gc, make_list(cell));
+    }
+    size_t words = (size_t)(p->stack_end - p->heap) + (size_t)(p->old_end - p->old_heap);
+    if (m->large_heap_words && words >= m->large_heap_words) {
+        monitor_tell(p, A_large_heap, trace_monitor_info(p, fields));
+    }
 }
 
 void system_monitor_test_gc_sleep(int64_t ms)
@@ -311,22 +316,41 @@ void system_monitor_test_gc_sleep(int64_t ms)
     flags.test_gc_sleep_ns = ms * NS_PER_MS;
 }
 
-void system_monitor_slice(Proc *p, int64_t ns)
+/* {Key, {M, F, A} | undefined} at `at`: 3 words, and 4 behind them. */
+static Term place_pair(Term *at, Term key, const Word *ip)
+{
+    const Instance *in;
+    const FunctionInfo *f = ip ? code_find(ip, &in) : NULL;
+    at[0] = MAKE_HEADER(2, SUB_TUPLE);
+    at[1] = key;
+    at[2] = A_undefined;
+    if (f) {
+        at[3] = MAKE_HEADER(3, SUB_TUPLE);
+        at[4] = in->name;
+        at[5] = f->name;
+        at[6] = make_small(f->arity);
+        at[2] = make_boxed(at + 3);
+    }
+    return make_boxed(at);
+}
+
+void system_monitor_slice(Proc *p, const Word *in, int64_t ns)
 {
     const SystemMonitor *m = &flags.monitor;
-    if (p->id == m->pid) {
+    enum { PLACE = 7 };
+    if (p->id == m->pid || !m->long_schedule_ns || ns < m->long_schedule_ns) {
         return;
     }
-    if (m->long_schedule_ns && ns >= m->long_schedule_ns) {
-        monitor_tell(p, A_long_schedule, pair_on(p, A_timeout, ns / NS_PER_MS, NIL));
-    }
-    size_t heap = (size_t)(p->stack_end - p->heap), old = (size_t)(p->old_end - p->old_heap);
-    if (m->large_heap_words && heap + old >= m->large_heap_words) {
-        Term info = pair_on(p, A_mbuf_size, (int64_t)p->frag_words, NIL);
-        info = pair_on(p, A_stack_size, p->stack_end - p->stop, info);
-        info = pair_on(p, A_old_heap_size, p->old_hp - p->old_heap, info);
-        info = pair_on(p, A_heap_size, p->hp - p->heap, info);
-        info = pair_on(p, A_old_heap_block_size, (int64_t)old, info);
-        monitor_tell(p, A_large_heap, pair_on(p, A_heap_block_size, (int64_t)heap, info));
+    Term places[2 * PLACE], timeout[] = {MAKE_HEADER(2, SUB_TUPLE), A_timeout, make_small(ns / NS_PER_MS)};
+    Term out_cell[] = {place_pair(places, A_out, p->ip), NIL};
+    Term in_cell[] = {place_pair(places + PLACE, A_in, in), make_list(out_cell)};
+    Term cell[] = {make_boxed(timeout), make_list(in_cell)};
+    monitor_tell(p, A_long_schedule, make_list(cell));
+}
+
+void system_monitor_busy_port(const Proc *p, Term port)
+{
+    if (flags.monitor.busy_port) {
+        monitor_tell(p, A_busy_port, port);
     }
 }

@@ -391,7 +391,7 @@ static void gc_full(Proc *p, size_t need, Term *x, unsigned live)
 static void gc_collect(Proc *p, bool full, size_t need, Term *x, unsigned live)
 {
     uint64_t before = p->gc_words_reclaimed;
-    int64_t start = system_monitor()->long_gc_ns ? clock_uptime_ns() : 0;
+    int64_t start = system_monitor()->pid != NONVALUE ? clock_uptime_ns() : 0;
     if (trace_on(p, TRACE_GC)) {
         trace_collecting(p, full, true, need);
     }

@@ -11,6 +11,7 @@
  */
 #include "vm/proc/port.h"
 
+#include "vm/bif/bif_scheduler.h"
 #include "vm/plat.h"
 #include "vm/proc/idmap.h"
 #include "vm/proc/link.h"
@@ -531,6 +532,7 @@ Term port_wait(Proc *p, Port *port)
             port->waiters = vm_realloc(port->waiters, port->waiter_capacity * sizeof *port->waiters);
         }
         port->waiters[port->waiter_count++] = p->id;
+        system_monitor_busy_port(p, port->id);
     }
     p->fault_class = FAULT_WAIT;
     p->trap_export = NULL; /* of an earlier trap: this call is to be made again */

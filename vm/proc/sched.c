@@ -429,6 +429,7 @@ static void sched_slice(Sched *s, Proc *p)
     p->fcalls = SLICE_REDUCTIONS;
     s->current = p;
     s->context_switches++;
+    const Word *in = p->ip;
     int64_t start = system_monitor()->pid == NONVALUE ? 0 : clock_uptime_ns();
     if (p->trace_flags) {
         slice_traced(p, true);
@@ -446,7 +447,7 @@ static void sched_slice(Sched *s, Proc *p)
         vm_config()->on_slice(p, used, result);
     }
     if (start) {
-        system_monitor_slice(p, clock_uptime_ns() - start);
+        system_monitor_slice(p, in, clock_uptime_ns() - start);
     }
     if (profile_on(PROFILE_PROCS) && result == RUN_WAITING && !(p->state & PS_RUNNABLE)) {
         profile_process(p, false);
