@@ -328,7 +328,7 @@ special(re_options) ->
                     anycrlf])}, trim, group, {parts, r(4)}, ucp,
                 {capture, pick([all, first, none, all_but_first, all_names, [0, 2], [1], ["n"]]), pick([index, list,
                     binary])},
-                {return, pick([list, binary, iodata])}, unicode, report_errors], chance(9)];
+                {return, pick([list, binary, iodata])}, unicode, ucp], chance(9)];
 special(encoding) -> pick([utf8, latin1, unicode, utf16, utf32, {utf16, little}, {utf16, big}, {utf32, little}, x]);
 special(format) -> lists:flatten([pick(["a", " ", control()]) || _ <- lists:seq(1, r(5))]);
 special(format1) -> pick(["", "x", "~~", "~n", "~3n", "~", "~z"]);
