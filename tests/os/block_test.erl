@@ -128,8 +128,8 @@ partitions_gpt() ->
     Table = iolist_to_binary([Entry(2048, 4095), <<0:1024>>, Entry(5000, 9000), <<0:(1024 * 125)>>]),
     Header = fun(At, Other, Entries) ->
         H = fun(Sum) -> <<"EFI PART", 16#10000:32/little, 92:32/little, Sum:32/little, 0:32, At:64/little,
-                          Other:64/little, 34:64/little, 9966:64/little, 9:128, Entries:64/little, 128:32/little, 128:32/little,
-                          (erlang:crc32(Table)):32/little>> end,
+                          Other:64/little, 34:64/little, 9966:64/little, 9:128, Entries:64/little, 128:32/little,
+                          128:32/little, (erlang:crc32(Table)):32/little>> end,
         <<(H(erlang:crc32(H(0))))/binary, 0:420/unit:8>>
     end,
     ok = Write(0, mbr([mbr_entry(16#ee, 1, 9999)])),
