@@ -3,6 +3,7 @@ T ?=
 TEST_OUT := build/test
 FUZZ_SECONDS ?= 10
 SECONDS ?= 60
+CUTS ?= 200
 FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
 
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
@@ -12,6 +13,7 @@ FUZZ_DRIVERS := $(wildcard tests/fuzz/drivers/*.erl)
 # The builds before the tests use two cores, whatever make was called with.
 PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2)
 
+.PHONY: powercut
 .PHONY: deps test test-all check witness diff stress soak bench fuzz test-programs fuzz-programs
 deps: ## install the Debian packages that are missing
 	@tools/deps
@@ -28,6 +30,10 @@ test-all: test ## all tests, then the long ones: fuzzing, drawn programs, stress
 fuzz: deps ## run the fuzz targets for SECONDS (60) each, or RUNS inputs; only those with TARGET in their name
 	@$(MAKE) --no-print-directory $(PARALLEL) fuzz-programs
 	@tests/fuzz/run --seconds $(SECONDS) $(if $(RUNS),--runs $(RUNS)) $(TARGET)
+
+powercut: deps ## a disk under dets, disk_log and Mnesia while QEMU is killed CUTS (200) times
+	@$(MAKE) --no-print-directory $(PARALLEL) metal
+	@DISK_CUTS=$(CUTS) python3 tests/boot/disk killed
 
 check: deps ## the part of the tests that takes under two minutes
 	@$(MAKE) --no-print-directory $(PARALLEL) build/loom test-programs fuzz-programs

@@ -130,7 +130,8 @@ mount() ->
          || #{point := Point, source := Source, module := Module} <- loom_mount:table()],
     Mounted = [Source || #{source := Source} <- loom_mount:table()],
     _ = [io:format("~ts not mounted, ~b MiB~n", [Name, mib(Blocks * Size)])
-         || #{name := Name, blocks := Blocks, block_size := Size} <- loom_block:list(), not lists:member(Name, Mounted)],
+         || #{name := Name, blocks := Blocks, block_size := Size} <- loom_block:list(),
+            not lists:member(Name, Mounted)],
     ok.
 
 source(Name) when is_binary(Name) -> Name;
