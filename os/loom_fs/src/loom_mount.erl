@@ -13,7 +13,7 @@
 -define(MOUNTS, {prim_file, mounts}). % [{Path, Volume}], longer paths first
 -define(TABLE, {?MODULE, table}).     % [mount()]
 -define(CALL_MS, 120000).
--define(LOOK_MS, 1000).
+-define(LOOK_MS, 500).
 
 -type mount() :: #{point := binary(), volume := atom(), source := {module(), atom(), [term()]} | binary(),
                    module := module(), options := map()}.
@@ -159,7 +159,8 @@ handle_info(volumes, State) -> {noreply, State, {continue, volumes}}.
 %%% Disks that appear
 
 look(#{seen := Seen} = State) ->
-    case whereis(loom_block) =/= undefined andalso loom_block:names() of
+    %% Mounting needs OTP's file server, which starts after Loom's services.
+    case whereis(file_server_2) =/= undefined andalso loom_block:names() of
         Names when is_list(Names) ->
             case [N || N <- Names, not is_map_key(N, Seen)] of
                 [] -> ok;

@@ -6,7 +6,7 @@
 
 -define(DETS, "/disk/Count.dets").
 -define(LOG, "/disk/Count of the disk_log").
--define(FILE, "/disk/current number.txt").
+-define(NUMBER, "/disk/current number.txt").
 
 main() ->
     Found = found(),
@@ -66,7 +66,7 @@ mnesia_count() ->
     end.
 
 file_count() ->
-    case file:read_file(?FILE) of
+    case file:read_file(?NUMBER) of
         {ok, Text} -> binary_to_integer(Text);
         {error, enoent} -> 0
     end.
@@ -78,13 +78,13 @@ work(N) ->
     ok = disk_log:sync(?MODULE),
     {atomic, ok} = mnesia:transaction(fun() -> mnesia:write({counts, count, N}) end),
     ok = mnesia:sync_log(),
-    New = ?FILE ++ ".new",
+    New = ?NUMBER ++ ".new",
     {ok, Fd} = file:open(New, [write, raw, delayed_write]),
     ok = file:write(Fd, integer_to_list(N)),
     ok = file:sync(Fd),
     ok = file:close(Fd),
-    ok = file:rename(New, ?FILE),
-    {ok, Renamed} = file:open(?FILE, [read, raw]),
+    ok = file:rename(New, ?NUMBER),
+    {ok, Renamed} = file:open(?NUMBER, [read, raw]),
     ok = file:sync(Renamed),
     ok = file:close(Renamed),
     %% Something for the next cut to leave half done.
