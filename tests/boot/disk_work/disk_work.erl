@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Work on a disk for tests/boot/disk: counts in a dets table, a disk_log, a Mnesia table with disc copies and a file
-%% that is replaced by a rename; says so after each number is synced in all four. Runs until it is killed.
+%% @doc Work on a disk for tests/boot/disk: counts in a dets table, a disk_log, a Mnesia table with disc copies and a
+%% file that is replaced by a rename; says so after each number is synced in all four. Runs until it is killed.
 -module(disk_work).
 -export([main/0, finish/0, wait/0]).
 
