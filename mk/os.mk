@@ -39,7 +39,8 @@ build/os/model/%.beam: os/loom_model/%.erl
 	@mkdir -p $(@D)
 	@echo "  ERLC  $<"
 	@erlc $(ERLC_FLAGS) -pa build/os/model -o $(@D) $<
-$(filter build/os/model/loom_model_%,$(MODELS)): build/os/model/loom_hw.beam
+$(filter build/os/model/loom_model_%,$(filter-out %_device.beam %_virtio.beam,$(MODELS))): build/os/model/loom_model_virtio.beam
+build/os/model/loom_model_virtio.beam: build/os/model/loom_model_device.beam
 .PHONY: model demo demo-fault demo-reload demo-pipeline demo-swarm
 model: $(MODELS)
 demo: demo-fault demo-reload demo-pipeline demo-swarm ## all demonstrations; also demo-fault, demo-reload, demo-pipeline, demo-swarm

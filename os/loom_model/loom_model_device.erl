@@ -3,7 +3,7 @@
 %% process that is the hardware: what they do is done at once, as seen by drivers; `later/1' is for what takes time.
 -module(loom_model_device).
 
--export([read/2, write/2, interrupt/0, line/1, later/1, later/2]).
+-export([is_master/0, read/2, write/2, interrupt/0, line/1, later/1, later/2]).
 -export_type([config/0]).
 
 -type config() :: #{vendor := 0..16#ffff, device := 0..16#ffff, class := {byte(), byte(), byte()},
@@ -17,6 +17,10 @@
 -callback write(Bar :: 0..5, Offset :: non_neg_integer(), Width :: 8 | 16 | 32 | 64, non_neg_integer(), State) -> State.
 %% What later/1 was called with, or what a test tells the device (loom_hw:tell/2).
 -callback event(term(), State) -> State.
+
+%% @doc Whether the device may use memory: what it does with it has to wait otherwise.
+-spec is_master() -> boolean().
+is_master() -> loom_model_pci:is_master(get(device)).
 
 %% @doc Memory, as a bus master sees it. Without the right to it: nothing, zeroes.
 -spec read(non_neg_integer(), non_neg_integer()) -> binary().

@@ -47,8 +47,8 @@ capability_list([{Id, Body} | Rest], At, Msix) ->
 
 bar_value(Index, Bars, Slot) ->
     case lists:keyfind(Index, 1, Bars) of
-        {_, mmio, _} -> 16#e0000000 + Slot bsl 20 + Index bsl 16;
-        {_, io, _} -> 16#c001 + Slot bsl 8 + Index bsl 6;
+        {_, mmio, _} -> 16#e0000000 + (Slot bsl 20) + (Index bsl 16);
+        {_, io, _} -> 16#c001 + (Slot bsl 8) + (Index bsl 6);
         false -> 0
     end.
 

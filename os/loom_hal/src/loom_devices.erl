@@ -108,9 +108,10 @@ handle_call({withdraw, Kind, Name}, _From, S) ->
     down(Kind, Name),
     {reply, ok, S};
 handle_call({starting, Id}, {Pid, _}, S) ->
+    Up = last_one_down(row(Id), S),
     _ = monitor(process, Pid),
     update(Id, fun(#{attempts := N} = Row) -> Row#{state := starting, pid := Pid, attempts := N + 1} end),
-    {reply, ok, S};
+    {reply, ok, Up};
 handle_call({ready, Id}, _From, S) ->
     update(Id, fun(Row) -> Row#{state := running, attempts := 0} end),
     {reply, ok, S};
@@ -128,17 +129,24 @@ handle_info(ping, S) ->
     _ = erlang:send_after(?PING_MS, self(), ping),
     {noreply, ping(S)};
 handle_info({loom_devices, pong, Pid}, #s{pings = Pings} = S) -> {noreply, S#s{pings = maps:remove(Pid, Pings)}};
-handle_info({'DOWN', _, process, Pid, Reason}, #s{supervisors = Supervisors} = S) ->
+handle_info({'DOWN', _, process, Pid, Reason}, S) -> {noreply, died(Pid, Reason, S)}.
+
+died(Pid, Reason, #s{supervisors = Supervisors} = S) ->
     case maps:take(Pid, Supervisors) of
         {Id, Left} ->
             given_up(Id),
-            {noreply, S#s{supervisors = Left}};
+            S#s{supervisors = Left};
         error ->
             [ets:delete(?TABLE, Key) || {{subscriber, _, P} = Key, _} <- ets:tab2list(?TABLE), P =:= Pid],
             [down(Kind, Name) || {{unit, Kind, Name}, #{driver := P}} <- ets:tab2list(?TABLE), P =:= Pid],
             [driver_died(Row, Reason) || #{pid := P} = Row <- list(), P =:= Pid],
-            {noreply, S#s{pings = maps:remove(Pid, S#s.pings)}}
+            S#s{pings = maps:remove(Pid, S#s.pings)}
     end.
+
+%% A driver starts because the one before it died: the news of that may still be under way.
+last_one_down(#{pid := Pid}, S) when is_pid(Pid) ->
+    receive {'DOWN', _, process, Pid, Reason} -> died(Pid, Reason, S) end;
+last_one_down(_, S) -> S.
 
 %% --- devices -----------------------------------------------------------------------------------------------------
 

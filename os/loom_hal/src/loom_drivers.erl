@@ -8,7 +8,12 @@
 -type row() :: #{module := module(), match := map(), name := string()}.
 
 -spec table() -> [row()].
-table() -> [].
+table() ->
+    virtio(16#1001, 16#1042, loom_drv_virtio_blk, "vd").
+
+%% Old numbers are of devices that have the old interface as well (Virtio 1.2, 4.1.2).
+virtio(Old, New, Module, Name) ->
+    [#{module => Module, match => #{vendor => 16#1af4, device => Id}, name => Name} || Id <- [Old, New]].
 
 -spec find(loom_devices:device()) -> {ok, row()} | none.
 find(Device) ->

@@ -6,7 +6,7 @@
 -module(loom_pci).
 
 -export([describe/2]).
--export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, ack/1, reset_done/1, switch_off/1]).
+-export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, is_message/1, ack/1, reset_done/1, switch_off/1]).
 -export_type([pci/0, bar/0]).
 
 %% Configuration registers.
@@ -97,7 +97,7 @@ capabilities(Config) ->
 capabilities(_Config, Offset, Left) when Offset < 16#40; Left =:= 0 -> [];
 capabilities(Config, Offset, Left) ->
     Word = loom_hw:pci_read(Config, Offset, 16),
-    [{Word band 16#ff, Offset} | capabilities(Config, Word bsr 8 band 16#fc, Left - 1)].
+    [{Word band 16#ff, Offset} | capabilities(Config, (Word bsr 8) band 16#fc, Left - 1)].
 
 %% What the firmware routed the pin to. Only lines of the first sixteen can be told without interpreting ACPI's methods.
 line(Config) ->
@@ -154,6 +154,10 @@ interrupts(#pci{device = #{capabilities := Capabilities, gsi := Gsi}} = Pci) ->
             ok = write(Pci, ?COMMAND, 16, read(Pci, ?COMMAND, 16) band bnot ?COMMAND_NO_INTX),
             Pci#pci{interrupt = {line, Gsi}}
     end.
+
+-spec is_message(pci()) -> boolean().
+is_message(#pci{interrupt = {message, _}}) -> true;
+is_message(#pci{}) -> false.
 
 %% @doc Messages are edges and need none.
 -spec ack(pci()) -> ok.
