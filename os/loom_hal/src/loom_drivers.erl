@@ -9,7 +9,8 @@
 
 -spec table() -> [row()].
 table() ->
-    virtio(16#1001, 16#1042, loom_drv_virtio_blk, "vd").
+    virtio(16#1001, 16#1042, loom_drv_virtio_blk, "vd")
+    ++ virtio(16#1000, 16#1041, loom_drv_virtio_net, "eth").
 
 %% Old numbers are of devices that have the old interface as well (Virtio 1.2, 4.1.2).
 virtio(Old, New, Module, Name) ->
