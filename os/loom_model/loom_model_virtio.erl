@@ -26,7 +26,8 @@
 
 %% A chain: what the driver wrote, and how much the device may write.
 -callback new(Args :: term()) ->
-    {#{type := pos_integer(), class := tuple(), features := [0..63], config := binary(), queues := pos_integer()}, term()}.
+    {#{type := pos_integer(), class := tuple(), features := [0..63], config := binary(),
+        queues := pos_integer()}, term()}.
 -callback chain(Queue :: non_neg_integer(), Out :: binary(), Room :: non_neg_integer(), State) ->
     {done, binary(), State} | {hold, State}. % hold: for data that comes later
 -callback outside(Event :: term(), State) -> {fill, Queue :: non_neg_integer(), binary(), State} | {ok, State}
@@ -34,13 +35,16 @@
 
 init({Module, Args}) -> init({Module, Args, #{}});
 init({Module, Args, Faults}) ->
-    {#{type := Type, class := Class, features := Features, config := Config, queues := Count}, Inner} = Module:new(Args),
-    Vendor = [{9, <<16, 1, 4, 0:24, ?COMMON:32/little, 56:32/little>>}, {9, <<16, 3, 4, 0:24, ?ISR:32/little, 1:32/little>>},
+    {#{type := Type, class := Class, features := Features, config := Config, queues := Count},
+        Inner} = Module:new(Args),
+    Vendor = [{9, <<16, 1, 4, 0:24, ?COMMON:32/little, 56:32/little>>},
+              {9, <<16, 3, 4, 0:24, ?ISR:32/little, 1:32/little>>},
               {9, <<16, 4, 4, 0:24, ?DEVICE:32/little, 256:32/little>>},
               {9, <<20, 2, 4, 0:24, ?NOTIFY:32/little, 4096:32/little, 4:32/little>>}],
     {#{vendor => 16#1af4, device => 16#1040 + Type, class => Class, bars => [{1, mmio, 4096}, {4, mmio, 16384}],
         msix => {1, 0}, capabilities => Vendor},
-     reset(#m{module = Module, inner = Inner, offered = lists:sum([1 bsl F || F <- version(Faults) ++ Features]), config = Config,
+     reset(#m{module = Module, inner = Inner, offered = lists:sum([1 bsl F || F <- version(Faults) ++ Features]),
+        config = Config,
         count = Count, faults = Faults})}.
 
 version(#{without_version_1 := true}) -> [];
@@ -86,7 +90,8 @@ set(12, 32, V, #m{driver_select = W, driver = D} = M) ->
 set(16, 16, V, M) -> M#m{msix = V};
 set(20, 8, 0, M) -> reset(M);
 %% Features that were not offered, or the old interface: FEATURES_OK does not stay.
-set(20, 8, V, #m{driver = D, offered = O} = M) when V band 8 =/= 0, D band bnot O =/= 0 orelse D band (1 bsl 32) =:= 0 ->
+set(20, 8, V, #m{driver = D, offered = O} = M)
+        when V band 8 =/= 0, D band bnot O =/= 0 orelse D band (1 bsl 32) =:= 0 ->
     M#m{status = V band bnot 8};
 set(20, 8, V, M) -> M#m{status = V};
 set(22, 16, V, #m{count = Count} = M) when V < Count -> M#m{select = V};
@@ -134,7 +139,8 @@ word(Address) ->
     Value.
 
 parts(Head, #q{desc = Desc, size = Size}) when Head < Size ->
-    <<Address:64/little, Length:32/little, Flags:16/little, Next:16/little>> = loom_model_device:read(Desc + 16 * Head, 16),
+    <<Address:64/little, Length:32/little, Flags:16/little, Next:16/little>> =
+        loom_model_device:read(Desc + 16 * Head, 16),
     {{Flags band 2, Address, Length}, case Flags band 1 of 1 -> Next; 0 -> last end}.
 
 all_parts(last, _, _) -> [];

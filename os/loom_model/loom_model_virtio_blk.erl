@@ -10,7 +10,8 @@
 
 new(#{sectors := Sectors} = Args) ->
     ReadOnly = maps:get(read_only, Args, false),
-    {#{type => 2, class => {1, 0, 0}, features => [9, 13] ++ [5 || ReadOnly], config => <<Sectors:64/little, 0:(28 * 8)>>,
+    {#{type => 2, class => {1, 0, 0}, features => [9, 13] ++ [5 || ReadOnly],
+        config => <<Sectors:64/little, 0:(28 * 8)>>,
         queues => 1}, Args}.
 
 chain(0, <<Type:32/little, _:32, Sector:64/little, Data/binary>>, Room, S) ->

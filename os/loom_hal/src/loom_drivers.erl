@@ -10,7 +10,8 @@
 -spec table() -> [row()].
 table() ->
     virtio(16#1001, 16#1042, loom_drv_virtio_blk, "vd")
-    ++ virtio(16#1000, 16#1041, loom_drv_virtio_net, "eth").
+    ++ virtio(16#1000, 16#1041, loom_drv_virtio_net, "eth")
+    ++ [#{module => loom_drv_nvme, match => #{class => {1, 8, 2}}, name => "nvme"}].
 
 %% Old numbers are of devices that have the old interface as well (Virtio 1.2, 4.1.2).
 virtio(Old, New, Module, Name) ->

@@ -29,7 +29,8 @@
 -define(PATIENCE_MS, 30000).
 
 -record(s, {virtio :: loom_virtio:virtio(), queue :: loom_virtio:queue(), memory :: loom_hal:cap(),
-    address :: non_neg_integer(), slots :: pos_integer(), sectors :: pos_integer(), requests :: loom_requests:requests()}).
+    address :: non_neg_integer(), slots :: pos_integer(), sectors :: pos_integer(),
+    requests :: loom_requests:requests()}).
 
 init(#{unit := Name} = Device) ->
     V = loom_virtio:open(Device, [?SIZE_MAX, ?RO, ?BLK_SIZE, ?FLUSH, ?DISCARD]),

@@ -76,5 +76,6 @@ check({trim, Block, Count}, Unit, Operations) ->
 check(_, _, _) -> {error, einval}.
 
 range(Block, Count, #{blocks := Blocks, max_blocks := Most}, Good)
-        when is_integer(Block), is_integer(Count), Block >= 0, Count > 0, Count =< Most, Block + Count =< Blocks -> Good;
+        when is_integer(Block), is_integer(Count), Block >= 0, Count > 0, Count =< Most,
+             Block + Count =< Blocks -> Good;
 range(_, _, _, _) -> {error, einval}.

@@ -47,7 +47,8 @@
     isr :: window(), device :: window() | none, features = [] :: [0..63]}).
 %% Where the three parts of a queue are in its memory; how far each side has come (modulo 2^16).
 -record(q, {index :: non_neg_integer(), size :: pos_integer(), memory :: loom_hal:cap(), avail :: pos_integer(),
-    used :: pos_integer(), added = 0 :: 0..16#ffff, seen = 0 :: 0..16#ffff, notify :: {loom_hal:cap(), non_neg_integer()}}).
+    used :: pos_integer(), added = 0 :: 0..16#ffff, seen = 0 :: 0..16#ffff,
+    notify :: {loom_hal:cap(), non_neg_integer()}}).
 -opaque virtio() :: #v{}.
 -opaque queue() :: #q{}.
 -type part() :: {in | out, Address :: non_neg_integer(), Length :: pos_integer()}. % out: to the device
@@ -168,7 +169,8 @@ ack(#v{pci = Pci, isr = {Cap, Offset, _}}) ->
 put_status(V, Status) -> put_common(V, ?STATUS, 8, Status).
 
 get_common(#v{common = {Cap, Base, _}}, Field, Width) -> loom_hw:mmio_read(Cap, Base + Field, Width).
-put_common(#v{common = {Cap, Base, _}}, Field, Width, Value) -> ok = loom_hw:mmio_write(Cap, Base + Field, Width, Value).
+put_common(#v{common = {Cap, Base, _}}, Field, Width, Value) ->
+    ok = loom_hw:mmio_write(Cap, Base + Field, Width, Value).
 
 %% 64-bit fields are written as two halves (4.1.3.1).
 put_common64(V, Field, Value) ->
