@@ -189,6 +189,28 @@ static void map_range_direct(uint64_t base, uint64_t end)
     }
 }
 
+static bool is_ram(const BootInfo *info, uint64_t page)
+{
+    for (uint32_t i = 0; i < info->memory_count; i++) {
+        const BootMemory *m = &info->memory[i];
+        if ((m->type == BOOT_RAM || m->type == BOOT_LOADER) && page >= m->base && page + PAGE_SIZE <= m->base + m->size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* QEMU puts the bundle where its firmware may have reserved memory for drivers of its own since. */
+static void map_bundle(const BootInfo *info)
+{
+    uint64_t end = info->bundle_phys + info->bundle_size;
+    for (uint64_t page = info->bundle_phys & ~(uint64_t)(PAGE_SIZE - 1); page < end; page += PAGE_SIZE) {
+        if (!is_ram(info, page)) {
+            map_range_direct(page, page + PAGE_SIZE);
+        }
+    }
+}
+
 static void map_section(const BootInfo *info, const uint8_t *start, const uint8_t *end, unsigned rights)
 {
     uint64_t offset = (uint64_t)(start - kernel_text_start);
@@ -214,6 +236,7 @@ void paging_init(const BootInfo *info)
             map_range_direct(m->base, m->base + m->size);
         }
     }
+    map_bundle(info);
     map_section(info, kernel_text_start, kernel_text_end, MAP_EXECUTE);
     map_section(info, kernel_rodata_start, kernel_rodata_end, 0);
     map_section(info, kernel_data_start, kernel_data_end, MAP_WRITE);
