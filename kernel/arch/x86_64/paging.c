@@ -193,7 +193,8 @@ static bool is_ram(const BootInfo *info, uint64_t page)
 {
     for (uint32_t i = 0; i < info->memory_count; i++) {
         const BootMemory *m = &info->memory[i];
-        if ((m->type == BOOT_RAM || m->type == BOOT_LOADER) && page >= m->base && page + PAGE_SIZE <= m->base + m->size) {
+        bool used = m->type == BOOT_RAM || m->type == BOOT_LOADER;
+        if (used && page >= m->base && page + PAGE_SIZE <= m->base + m->size) {
             return true;
         }
     }
