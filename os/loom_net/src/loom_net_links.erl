@@ -30,9 +30,10 @@ group(_, _) -> ok.
 
 init([]) -> {ok, subscribe(#s{})}.
 
+%% Not before modules can be loaded: most of the stack is when the first link is there (tools/mkboot).
 subscribe(S) ->
-    case whereis(loom_devices) of
-        undefined ->
+    case whereis(code_server) =/= undefined andalso whereis(loom_devices) of
+        Nobody when Nobody =:= undefined; Nobody =:= false ->
             erlang:send_after(?RETRY_MS, self(), subscribe),
             S;
         Pid ->

@@ -79,5 +79,7 @@ no_longer(Pid, #l{half_open = HalfOpen} = L) ->
         _ -> L
     end.
 
+%% When all of the core ends, the table may be gone already.
 terminate(_Reason, #l{place = Place}) ->
-    ets:match_delete(loom_net_listeners, {Place, self(), '_'}).
+    ets:whereis(loom_net_listeners) =/= undefined andalso
+        ets:match_delete(loom_net_listeners, {Place, self(), '_'}).
