@@ -1,7 +1,7 @@
 # Tests and benchmarks. Logs are kept in build/test. T=word runs only the tests whose name contains it.
 T ?=
 TEST_OUT := build/test
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 30
 SECONDS ?= 60
 CUTS ?= 200
 FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
