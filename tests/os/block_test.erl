@@ -129,7 +129,8 @@ partitions_gpt() ->
     Header = fun(At, Other, Entries) ->
         H = fun(Sum) -> <<"EFI PART", 16#10000:32/little, 92:32/little, Sum:32/little, 0:32, At:64/little,
                           Other:64/little, 34:64/little, 9966:64/little, 9:128, Entries:64/little, 128:32/little,
-                          128:32/little, (erlang:crc32(Table)):32/little>> end,
+                          128:32/little, (erlang:crc32(Table)):32/little>>
+            end,
         <<(H(erlang:crc32(H(0))))/binary, 0:420/unit:8>>
     end,
     ok = Write(0, mbr([mbr_entry(16#ee, 1, 9999)])),
