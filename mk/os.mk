@@ -3,6 +3,12 @@ OS_APPS := $(sort $(foreach d,$(wildcard os/*/src),$(word 2,$(subst /, ,$(d)))))
 OS_SRC := $(wildcard os/*/src/*.erl)
 OS_BEAMS := $(foreach s,$(OS_SRC),build/os/$(word 2,$(subst /, ,$(s)))/ebin/$(basename $(notdir $(s))).beam)
 OS_APP_FILES := $(foreach a,$(OS_APPS),$(if $(wildcard os/$(a)/src/$(a).app.src),build/os/$(a)/ebin/$(a).app))
+# What has no source any more would be loaded all the same.
+STALE := $(filter-out $(OS_BEAMS),$(wildcard build/os/loom_*/ebin/*.beam))
+ifneq ($(STALE),)
+$(shell rm -f $(STALE))
+.PHONY: build/os/loom.boot
+endif
 ERLC_FLAGS := +debug_info -Wall -Werror
 # Asked once, and only by rules that need it: `make deps` may be what installs erl.
 OTP_ROOT = $(eval OTP_ROOT := $$(shell erl -noshell -eval 'io:put_chars(code:root_dir()), halt().' 2>/dev/null))$(OTP_ROOT)
