@@ -23,7 +23,7 @@ test: deps ## build everything and run every test
 	@tests/run $(if $(T),--filter $(T))
 
 # What test-all runs behind all tests, one after another: targets that take long.
-LONG_TESTS := fuzz diff stress soak
+LONG_TESTS := fuzz diff stress soak powercut
 test-all: test ## all tests, then the long ones: fuzzing, drawn programs, stress builds, the soak
 	@for t in $(LONG_TESTS); do $(MAKE) --no-print-directory $$t || exit 1; done
 
