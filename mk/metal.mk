@@ -77,9 +77,9 @@ OTP_APPS := kernel stdlib compiler
 # Modules of erts: those that are there before the first instruction, and those that the boot script can load just as well.
 # They go in without the chunk with their debug information: it is two thirds of their bytes, all of which are hashed
 # before the first instruction.
-PRELOADED := erl_init init erl_prim_loader erlang erts_internal prim_buffer prim_eval zlib \
-        erts_code_purger erts_dirty_process_signal_handler erts_literal_area_collector erl_tracer
-BOOT_LOADED := prim_inet prim_zip atomics counters persistent_term
+PRELOADED := erl_init init erl_prim_loader erlang erts_internal prim_buffer zlib \
+        erts_code_purger erts_literal_area_collector erl_tracer
+BOOT_LOADED := prim_inet prim_zip prim_eval atomics counters persistent_term erts_dirty_process_signal_handler
 OTP_DIRS = $(foreach a,$(OTP_APPS),$(lastword $(sort $(wildcard $(OTP_ROOT)/lib/$(a)-*))))
 ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam $(OTP_ROOT)/lib/erts-*/ebin/init.beam))))
 

@@ -51,7 +51,7 @@ void *area_reserve(size_t bytes)
     return NULL;
 }
 
-bool area_commit(void *start, size_t bytes)
+static bool commit(void *start, size_t bytes, bool zeroed)
 {
     MM_LOCKED();
     uint64_t at = (uint64_t)start & ~(uint64_t)(PAGE_SIZE - 1);
@@ -64,13 +64,20 @@ bool area_commit(void *start, size_t bytes)
         if (page == NULL) {
             return false;
         }
-        memset(page, 0, PAGE_SIZE);
+        if (zeroed) {
+            memset(page, 0, PAGE_SIZE);
+        }
         if (!paging_map(at, virt_to_phys(page), PAGE_SIZE, MAP_WRITE)) {
             phys_free(page);
             return false;
         }
     }
     return true;
+}
+
+bool area_commit(void *start, size_t bytes)
+{
+    return commit(start, bytes, true);
 }
 
 void area_decommit(void *start, size_t bytes)
@@ -131,7 +138,7 @@ void *area_stack(size_t bytes)
 {
     MM_LOCKED();
     uint8_t *base = area_reserve(bytes + PAGE_SIZE);
-    if (base == NULL || !area_commit(base + PAGE_SIZE, bytes)) {
+    if (base == NULL || !commit(base + PAGE_SIZE, bytes, false)) {
         return NULL;
     }
     return base + PAGE_SIZE + page_up(bytes);

@@ -18,7 +18,8 @@ bool area_commit(void *start, size_t bytes);
 void area_decommit(void *start, size_t bytes);
 /* Gives up a whole reservation (start and size as reserved), with its memory. */
 void area_release(void *start, size_t bytes);
-/* A stack of `bytes` with an unmapped page below it: its top, 16-byte aligned; NULL when out of memory. */
+/* A stack of `bytes`, not cleared, with an unmapped page below it: its top, 16-byte aligned; NULL when out of
+ * memory. */
 void *area_stack(size_t bytes);
 /* True if the address lies among the areas but has no memory: a guard page, or an uncommitted one. */
 bool area_is_hole(uint64_t address);

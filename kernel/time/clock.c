@@ -16,7 +16,7 @@
 #include "kernel/log.h"
 #include "kernel/panic/panic.h"
 
-enum { WINDOWS = 40, SANDWICHES = 12, WINDOW_US = 100, GOOD_ERROR = 10000000 };
+enum { WINDOWS = 40, SANDWICHES = 12, WINDOW_US = 100, GOOD_ERROR = 50000000 };
 enum { PIT_COMMAND = 0x43, PIT_CHANNEL2 = 0x42, PIT_GATE = 0x61 };
 enum { HPET_CAPABILITIES = 0, HPET_CONFIG = 2, HPET_COUNTER = 30 }; /* in 64-bit words */
 #define PIT_HZ UINT64_C(1193182)

@@ -41,15 +41,12 @@ static uint32_t atom_hash_text(const uint8_t *s, size_t n)
     uint32_t h = 0;
     for (size_t i = 0; i < n; i++) {
         uint8_t c = s[i];
-        if (i + 1 < n && (c & 0xfe) == 0xc2 && (s[i + 1] & 0xc0) == 0x80) {
+        if (c >= 0x80 && i + 1 < n && (c & 0xfe) == 0xc2 && (s[i + 1] & 0xc0) == 0x80) {
             c = (uint8_t)(c << 6 | (s[++i] & 0x3f));
         }
         h = (h << 4) + c;
         uint32_t high = h & 0xf0000000u;
-        if (high) {
-            h ^= high >> 24;
-            h ^= high;
-        }
+        h ^= high ^ high >> 24;
     }
     return h;
 }
@@ -122,7 +119,8 @@ static const uint8_t *text_store(const uint8_t *s, size_t n)
     return to;
 }
 
-static Term atom_insert(const uint8_t *s, size_t n, int chars)
+/* lasting: the text stays where it is. */
+static Term atom_insert(const uint8_t *s, size_t n, int chars, bool lasting)
 {
     uint32_t hash = atom_hash_text(s, n);
     size_t slot = index_slot(s, n, hash);
@@ -137,7 +135,7 @@ static Term atom_insert(const uint8_t *s, size_t n, int chars)
         atoms.chunks[ix >> CHUNK_SHIFT] = vm_calloc(CHUNK_SIZE * sizeof(AtomEntry));
     }
     *atom_entry(ix) = (AtomEntry){
-        .text = text_store(s, n), .hash = hash, .bytes = (uint16_t)n, .chars = (uint16_t)chars};
+        .text = lasting ? s : text_store(s, n), .hash = hash, .bytes = (uint16_t)n, .chars = (uint16_t)chars};
     atoms.index[slot] = ix + 1;
     __atomic_store_n(&atoms.count, atoms.count + 1, __ATOMIC_RELEASE);
     if (atoms.count * 2 > atoms.index_size) {
@@ -154,7 +152,8 @@ void atom_init(size_t limit)
     atoms.index = vm_calloc(atoms.index_size * sizeof(uint32_t));
     for (size_t i = 0; i < WELL_KNOWN_ATOM_COUNT; i++) {
         const char *name = well_known_atoms[i];
-        Term t = atom_put((const uint8_t *)name, strlen(name));
+        size_t n = strlen(name); /* all of them are ASCII */
+        Term t = atom_insert((const uint8_t *)name, n, (int)n, true);
         if (atom_index(t) != i) {
             vm_panic("atoms.tab: '%s' stands twice", name);
         }
@@ -168,7 +167,7 @@ Term atom_put(const uint8_t *utf8, size_t bytes)
         return NONVALUE;
     }
     spin_lock(&atoms.lock);
-    Term t = atom_insert(utf8, bytes, chars);
+    Term t = atom_insert(utf8, bytes, chars, false);
     spin_unlock(&atoms.lock);
     return t;
 }
