@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -307,13 +306,6 @@ static Term esock_name(Socket *s, bool of_peer, EsockAddress *a)
 }
 
 /* --- data ------------------------------------------------------------------------------------- */
-static int64_t moved(ssize_t n, Term *error)
-{
-    if (n < 0) {
-        *error = socket_error();
-    }
-    return n;
-}
 
 static int64_t esock_send(Socket *s, const EsockMessage *m, Term *error)
 {
@@ -333,7 +325,7 @@ static int64_t esock_send(Socket *s, const EsockMessage *m, Term *error)
     do {
         n = plain ? send(socket_fd(s), m->out->bytes, m->out->size, flags) : sendmsg(socket_fd(s), &h, flags);
     } while (n < 0 && errno == EINTR);
-    return moved(n, error);
+    return socket_moved(n, error);
 }
 
 static int64_t esock_receive(Socket *s, EsockMessage *m, Term *error)
@@ -346,7 +338,7 @@ static int64_t esock_receive(Socket *s, EsockMessage *m, Term *error)
         do {
             n = recv(socket_fd(s), m->in, m->room, m->flags);
         } while (n < 0 && errno == EINTR);
-        return moved(n, error);
+        return socket_moved(n, error);
     }
     memset(m->from->bytes, 0, sizeof m->from->bytes);
     do {
@@ -357,7 +349,7 @@ static int64_t esock_receive(Socket *s, EsockMessage *m, Term *error)
     m->from->size = h.msg_namelen;
     m->control_size = h.msg_controllen;
     m->flags = h.msg_flags;
-    return moved(n, error);
+    return socket_moved(n, error);
 }
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -372,21 +364,6 @@ static int esock_file_open(Term file, Term *error)
         *error = f->fd < 0 ? A_einval : socket_error();
     }
     return fd;
-}
-
-static int64_t esock_send_file(Socket *s, int file, uint64_t offset, uint64_t count, Term *error)
-{
-    off_t at = (off_t)offset;
-    ssize_t n;
-    do {
-        n = sendfile(socket_fd(s), file, &at, count);
-    } while (n < 0 && errno == EINTR);
-    return moved(n, error);
-}
-
-static void esock_file_close(int file)
-{
-    close(file);
 }
 
 const EsockOps linux_esocks = {
@@ -410,8 +387,8 @@ const EsockOps linux_esocks = {
     .control_build = esock_control_build,
     .flags_build = esock_message_flags,
     .file_open = esock_file_open,
-    .send_file = esock_send_file,
-    .file_close = esock_file_close,
+    .send_file = socket_send_file,
+    .file_close = socket_file_close,
     .set_option = esock_set_option,
     .get_option = esock_get_option,
     .ioctl = esock_ioctl,

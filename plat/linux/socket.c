@@ -275,7 +275,7 @@ static Term socket_peer(Socket *s, NetAddress *a)
 }
 
 /* --- data --------------------------------------------------------------------------------------------------------- */
-static int64_t moved(ssize_t n, Term *error)
+int64_t socket_moved(ssize_t n, Term *error)
 {
     if (n < 0) {
         *error = socket_error();
@@ -294,7 +294,7 @@ static int64_t socket_send(Socket *s, const SocketVec *v, size_t count, Term *er
     do {
         n = count == 1 ? send(socket_fd(s), v->bytes, v->size, MSG_NOSIGNAL) : sendmsg(socket_fd(s), &m, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
-    return moved(n, error);
+    return socket_moved(n, error);
 }
 
 static int64_t socket_recv(Socket *s, uint8_t *buf, size_t size, Term *error)
@@ -303,7 +303,7 @@ static int64_t socket_recv(Socket *s, uint8_t *buf, size_t size, Term *error)
     do {
         n = recv(socket_fd(s), buf, size, 0);
     } while (n < 0 && errno == EINTR);
-    return moved(n, error);
+    return socket_moved(n, error);
 }
 
 /* Control data for extras at m->msg_control, which has CONTROL_SIZE bytes. */
@@ -344,7 +344,7 @@ static int64_t socket_send_to(Socket *s, const NetAddress *to, SocketVec data, c
     do {
         n = sendmsg(socket_fd(s), &m, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
-    return moved(n, error);
+    return socket_moved(n, error);
 }
 
 static int64_t extra_value(const struct cmsghdr *c)
@@ -399,7 +399,7 @@ static int64_t socket_recv_from(Socket *s, uint8_t *buf, size_t size, NetAddress
             *count = socket_extras_read(&m, extras, *count);
         }
     }
-    return moved(n, error);
+    return socket_moved(n, error);
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -418,17 +418,17 @@ static int socket_file_open(const uint8_t *handle, size_t n, Term *error)
     return own;
 }
 
-static int64_t socket_send_file(Socket *s, int file, uint64_t offset, uint64_t count, Term *error)
+int64_t socket_send_file(Socket *s, int file, uint64_t offset, uint64_t count, Term *error)
 {
     off_t at = (off_t)offset;
     ssize_t n;
     do {
         n = sendfile(socket_fd(s), file, &at, count);
     } while (n < 0 && errno == EINTR);
-    return moved(n, error);
+    return socket_moved(n, error);
 }
 
-static void socket_file_close(int file)
+void socket_file_close(int file)
 {
     close(file);
 }

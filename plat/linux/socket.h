@@ -26,6 +26,10 @@ size_t socket_extras_read(struct msghdr *m, SocketExtra *extras, size_t max);
 Term socket_set_bytes(int fd, int level, int name, const void *bytes, socklen_t n);
 Socket *socket_new(int fd);
 void socket_watch(Socket *s, unsigned want);
+/* What a system call that moves n bytes returned; below 0: *error is errno's atom. */
+int64_t socket_moved(ssize_t n, Term *error);
+int64_t socket_send_file(Socket *s, int file, uint64_t offset, uint64_t count, Term *error);
+void socket_file_close(int file);
 
 Term socket_set_option(Socket *s, NetFamily family, SocketOption option, const SocketValue *v);
 Term socket_get_option(Socket *s, NetFamily family, SocketOption option, SocketValue *v);
