@@ -18,11 +18,11 @@ static inline uint8_t cursor_u8(Cursor *c)
     c->bad = c->bad || c->at == c->end;
     return c->bad ? 0 : *c->at++;
 }
-/* n bytes, or NULL (and bad). */
+/* n bytes, or NULL (and bad, which it then stays: no bytes of a bad cursor are NULL too). */
 static inline const uint8_t *cursor_bytes(Cursor *c, size_t n)
 {
     const uint8_t *at = c->at;
-    if (n > cursor_left(c)) {
+    if (c->bad || n > cursor_left(c)) {
         c->bad = true;
         c->at = c->end;
         return NULL;

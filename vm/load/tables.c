@@ -208,7 +208,7 @@ static bool read_lines(Loader *ld)
     }
     for (uint32_t i = 1; i <= file_count; i++) {
         ld->file_names[i] = c.at;
-        if (!cursor_bytes(&c, cursor_u16(&c)) && c.bad) {
+        if (!cursor_bytes(&c, cursor_u16(&c))) {
             return load_fail(ld, "file name is cut off");
         }
     }
