@@ -32,14 +32,20 @@ static inline void store_be32(uint8_t *p, uint32_t v)
     __builtin_memcpy(p, &v, sizeof v);
 }
 
-#define ROUND(a, b, c, d, e, f, g, h, i)                                                              \
-    do {                                                                                              \
-        uint32_t t1 = h + (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +          \
-                      (g ^ (e & (f ^ g))) + round_constants[i] + w[i];                                \
-        uint32_t t2 = (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +              \
-                      ((a & b) | (c & (a | b)));                                                      \
-        d += t1;                                                                                      \
-        h = t1 + t2;                                                                                  \
+/* The three rotations of a sum share their steps: ror(x, i) ^ ror(x, i + j) ^ ror(x, i + j + k). */
+static inline uint32_t sum(uint32_t x, unsigned i, unsigned j, unsigned k)
+{
+    return rotate_right(rotate_right(rotate_right(x, k) ^ x, j) ^ x, i);
+}
+
+/* The majority of a, b, c is b where a and b agree, else c: a ^ b is the next round's b ^ c. */
+#define ROUND(a, b, c, d, e, f, g, h, i)                                                   \
+    do {                                                                                   \
+        h += sum(e, 6, 5, 14) + (g ^ (e & (f ^ g))) + round_constants[i] + w[i];           \
+        uint32_t differ = a ^ b;                                                           \
+        d += h;                                                                            \
+        h += sum(a, 2, 11, 9) + (b ^ (agree & differ));                                    \
+        agree = differ;                                                                    \
     } while (0)
 
 static void expand(uint32_t w[64], const uint8_t *block)
@@ -60,6 +66,7 @@ static void compress(uint32_t state[8], const uint8_t *block)
     expand(w, block);
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    uint32_t agree = b ^ c;
     for (unsigned i = 0; i < 64; i += 8) {
         ROUND(a, b, c, d, e, f, g, h, i);
         ROUND(h, a, b, c, d, e, f, g, i + 1);

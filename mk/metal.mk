@@ -76,7 +76,7 @@ build/kernel.elf: $(METAL)/loom.first.elf $(METAL)/loom.syms.o
 OTP_APPS := kernel stdlib compiler
 # Modules of erts: those that are there before the first instruction, and those that the boot script can load just as well.
 # They go in without the chunk with their debug information: it is two thirds of their bytes, all of which are hashed
-# before the first instruction.
+# before the first instruction. What else of that time is known when building, tools/lighten does then.
 PRELOADED := erl_init init erl_prim_loader erlang erts_internal prim_buffer zlib \
         erts_code_purger erts_literal_area_collector erl_tracer
 BOOT_LOADED := prim_inet prim_zip prim_eval atomics counters persistent_term erts_dirty_process_signal_handler
@@ -87,7 +87,8 @@ ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam
 .SECONDEXPANSION:
 $(METAL)/bundle.list: mk/metal.mk tools/lighten $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES)
 	@mkdir -p $(@D)
-	@tools/lighten $(METAL)/erts $(addsuffix .beam,$(addprefix $(ERTS_EBIN),$(PRELOADED) $(BOOT_LOADED)) build/os/loom_prim/ebin/prim_file)
+	@tools/lighten $(METAL)/erts $(addsuffix .beam,$(addprefix $(ERTS_EBIN),$(BOOT_LOADED)))
+	@tools/lighten --preload $(METAL)/erts $(addsuffix .beam,$(addprefix $(ERTS_EBIN),$(PRELOADED)) build/os/loom_prim/ebin/prim_file)
 	@{ for m in $(PRELOADED) prim_file; do echo "erts/ebin/$$m.beam=$(METAL)/erts/$$m.beam"; done; \
 	   for m in $(BOOT_LOADED); do echo "erts/boot/$$m.beam=$(METAL)/erts/$$m.beam"; done; \
 	   for d in $(OTP_DIRS); do echo "lib/$${d##*/}/ebin=$$d/ebin"; done; \

@@ -64,12 +64,11 @@ static void vm_load_preloaded(void)
         if (file->deferred) {
             continue;
         }
-        Prepared *pr = load_prepare(atom_put_cstr(file->name), file->bytes, file->size, &error);
+        Prepared *pr = load_prepare_preloaded(atom_put_cstr(file->name), file->bytes, file->size, &error);
         if (!pr) {
             size_t n = 0;
             vm_panic("preloaded module %s: %s", file->name, (const char *)atom_text(error, &n));
         }
-        load_forget_lines(pr);
         load_finish(pr);
     }
 }

@@ -11,7 +11,7 @@
 #include "vm/heap/heap.h"
 
 static const char chunk_names[CHUNK_COUNT][5] = {
-    "AtU8", "Atom", "Code", "StrT", "ImpT", "ExpT", "FunT", "LitT", "Meta", "Line", "Attr", "CInf",
+    "AtU8", "Atom", "Code", "StrT", "ImpT", "ExpT", "FunT", "LitT", "Meta", "Line", "Attr", "CInf", "MD5 ",
 };
 enum { INFLATED_MAX = 256 << 20, FUN_ROW_BYTES = 24, FUN_ROW_HASHED = 20 };
 

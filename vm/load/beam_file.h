@@ -51,6 +51,7 @@ enum {
     CHUNK_LINES,
     CHUNK_ATTRIBUTES,
     CHUNK_COMPILE_INFO,
+    CHUNK_DIGEST, /* tools/lighten */
     CHUNK_COUNT
 };
 typedef struct BeamFile {

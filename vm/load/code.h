@@ -126,13 +126,14 @@ bool code_find_line(const Instance *in, const Word *ip, Term *file, unsigned *li
  * set to an atom (badfile, ...) and a line in `why` on the log when asked. `name` NONVALUE: any module. */
 typedef struct Prepared Prepared;
 Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error);
+/* The same for a module that the machine brings: it shows no lines in stack traces, as OTP's preloaded modules, and
+ * may carry its MD5 with it (tools/lighten), because only what builds the machine makes such files. */
+Prepared *load_prepare_preloaded(Term name, const uint8_t *bytes, size_t n, Term *error);
 const char *load_why(void); /* why the last load_prepare failed, for people */
 Term prepared_module(const Prepared *pr);
 bool prepared_has_on_load(const Prepared *pr);
 /* Treats the exported name/0 as if it had the on_load mark. False: there is no such function. */
 bool prepared_set_on_load(Prepared *pr, Term name);
-/* Stack traces will show no lines for it: OTP's preloaded modules have none. */
-void load_forget_lines(Prepared *pr);
 /* Publishes (infallible): current becomes old. The caller has checked that there is no old instance. Takes pr. */
 void load_finish(Prepared *pr);
 /* Publishes the exports of an instance whose on_load succeeded, or drops it. */

@@ -61,7 +61,7 @@ static bool is_preloaded(Term module)
 
 static void link_lines(const Loader *ld, Instance *in)
 {
-    in->line_count = is_preloaded(ld->name) ? 0 : ld->lines.count;
+    in->line_count = ld->preloaded || is_preloaded(ld->name) ? 0 : ld->lines.count;
     in->lines = vm_alloc((in->line_count + 1) * sizeof *in->lines);
     for (size_t i = 0; i < in->line_count; i++) {
         LineItem item = ld->line_items[ld->lines.at[i].item];
@@ -99,11 +99,22 @@ static void link_funs(const Loader *ld, Instance *in)
     }
 }
 
+static void link_digest(const Loader *ld, Instance *in)
+{
+    Cursor c = ld->file.chunk[CHUNK_DIGEST];
+    const uint8_t *known = ld->preloaded && c.at ? cursor_bytes(&c, sizeof in->md5) : NULL;
+    if (known) {
+        memcpy(in->md5, known, sizeof in->md5);
+    } else {
+        beam_file_digest(&ld->file, in->md5);
+    }
+}
+
 Instance *link_make_instance(Loader *ld)
 {
     Instance *in = vm_calloc(sizeof *in);
     in->name = ld->name;
-    beam_file_digest(&ld->file, in->md5);
+    link_digest(ld, in);
     link_funs(ld, in);
     link_code(ld, in);
     for (size_t i = 0; i < in->fun_count; i++) {

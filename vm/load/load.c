@@ -137,10 +137,11 @@ struct Prepared {
     Instance *instance;
 };
 
-Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error)
+static Prepared *prepare(Term name, const uint8_t *bytes, size_t n, bool preloaded, Term *error)
 {
     Loader ld;
     memset(&ld, 0, sizeof ld);
+    ld.preloaded = preloaded;
     bool ok = beam_file_open(&ld.file, bytes, n) && tables_read_atoms(&ld) &&
               (name == NONVALUE || name == ld.name) && tables_read(&ld) && load_code(&ld);
     Prepared *pr = NULL;
@@ -153,6 +154,16 @@ Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error)
     }
     loader_free(&ld);
     return pr;
+}
+
+Prepared *load_prepare(Term name, const uint8_t *bytes, size_t n, Term *error)
+{
+    return prepare(name, bytes, n, false, error);
+}
+
+Prepared *load_prepare_preloaded(Term name, const uint8_t *bytes, size_t n, Term *error)
+{
+    return prepare(name, bytes, n, true, error);
 }
 
 Term prepared_module(const Prepared *pr)
@@ -181,11 +192,6 @@ void load_discard(Prepared *pr)
 {
     link_free_instance(pr->instance);
     vm_free(pr);
-}
-
-void load_forget_lines(Prepared *pr)
-{
-    pr->instance->line_count = 0;
 }
 
 void load_finish(Prepared *pr)

@@ -137,6 +137,7 @@ typedef struct Verifier Verifier;
 typedef struct Loader {
     const char *why; /* first error; NULL while all is well */
     BeamFile file;
+    bool preloaded; /* load_prepare_preloaded */
     Term name;
 
     /* From the chunks. */

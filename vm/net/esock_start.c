@@ -42,11 +42,10 @@ static void load_all(void)
             continue;
         }
         config->read_deferred(&file);
-        Prepared *pr = load_prepare(name, file.bytes, file.size, &error);
+        Prepared *pr = load_prepare_preloaded(name, file.bytes, file.size, &error);
         if (!pr || (name == A_prim_socket && !prepared_set_on_load(pr, A_on_load))) {
             vm_panic("preloaded module %s: %s", file.name, pr ? "no on_load/0" : load_why());
         }
-        load_forget_lines(pr);
         load_finish(pr);
     }
 }
