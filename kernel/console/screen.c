@@ -6,9 +6,9 @@
 #include "kernel/console/screen.h"
 
 #include "kernel/arch/x86_64/paging.h"
-#include "kernel/console/font.h"
 #include "kernel/log.h"
 #include "kernel/mm/heap.h"
+#include "lib/font.h"
 
 enum { BAND_ROWS = 6, TOP_ROWS = BAND_ROWS + 1, MARGIN_COLUMNS = 2, BOTTOM_ROWS = 1, TITLE_SCALE = 3, TAB_STOP = 8 };
 enum { THREAD = 16, THREAD_EDGE = 2, THREAD_SHADOW = 3, TILE = 2 * THREAD };
@@ -104,22 +104,35 @@ void screen_fill(int64_t x, int64_t y, int64_t width, int64_t height, uint32_t r
     touch_cells(left, top, right, bottom, true, rgb);
 }
 
-void screen_pixels(int64_t x, int64_t y, int64_t width, const uint8_t *pixels, size_t bytes)
+/* Pixels as they are in memory: B G R x. */
+static void put_row(volatile uint32_t *line, const uint8_t *from, int64_t n)
 {
-    if (screen.pixels == NULL || width <= 0) {
-        return;
-    }
-    size_t count = bytes / 4;
-    int64_t last = y + (int64_t)((count + (uint64_t)width - 1) / (uint64_t)width);
-    touch_cells(clamp(x, screen.width), clamp(y, screen.height), clamp(x + width, screen.width),
-                clamp(last, screen.height), false, 0);
-    for (size_t i = 0; i < count; i++, pixels += 4) {
-        int64_t column = x + (int64_t)(i % (uint64_t)width), row = y + (int64_t)(i / (uint64_t)width);
-        if (column >= 0 && column < screen.width && row >= 0 && row < screen.height) {
-            uint32_t rgb = (uint32_t)pixels[2] << 16 | (uint32_t)pixels[1] << 8 | pixels[0];
-            screen.pixels[(uint64_t)row * screen.pitch + (uint64_t)column] = pixel_of(rgb);
+    int64_t i = 0;
+    if (screen.red_shift == 16 && screen.green_shift == 8 && screen.blue_shift == 0 && ((uintptr_t)line & 7) == 0) {
+        for (; i + 1 < n; i += 2) { /* two at a time */
+            uint64_t two;
+            memcpy(&two, from + i * 4, sizeof two);
+            *(volatile uint64_t *)(line + i) = two & 0xffffff00ffffff;
         }
     }
+    for (; i < n; i++) {
+        const uint8_t *pixel = from + i * 4;
+        line[i] = pixel_of((uint32_t)pixel[2] << 16 | (uint32_t)pixel[1] << 8 | pixel[0]);
+    }
+}
+
+void screen_picture(int64_t x, int64_t y, int64_t width, int64_t height, const uint8_t *pixels, size_t pitch)
+{
+    int64_t left = clamp(x, screen.width), right = clamp(x + width, screen.width);
+    int64_t top = clamp(y, screen.height), bottom = clamp(y + height, screen.height);
+    if (screen.pixels == NULL || left >= right || top >= bottom) {
+        return;
+    }
+    for (int64_t row = top; row < bottom; row++) {
+        const uint8_t *from = pixels + (uint64_t)(row - y) * pitch + (uint64_t)(left - x) * 4;
+        put_row(screen.pixels + (uint64_t)row * screen.pitch + left, from, right - left);
+    }
+    touch_cells(left, top, right, bottom, false, 0);
 }
 
 static void draw_glyph(unsigned x, unsigned y, uint32_t code, uint32_t fg, uint32_t bg)
@@ -142,6 +155,20 @@ void screen_char(unsigned column, unsigned row, uint32_t code, uint32_t fg, uint
     }
     screen.cells[row * screen.columns + column] = (Cell){code, fg, bg, false};
     draw_glyph(column * FONT_WIDTH, row * FONT_HEIGHT, code, fg, bg);
+}
+
+void screen_refresh(int64_t x, int64_t y, int64_t width, int64_t height)
+{
+    int64_t right = clamp(x + width, screen.width), bottom = clamp(y + height, screen.height);
+    for (int64_t row = clamp(y, screen.height) / FONT_HEIGHT; row * FONT_HEIGHT < bottom && row < screen.rows; row++) {
+        for (int64_t column = clamp(x, screen.width) / FONT_WIDTH;
+             column * FONT_WIDTH < right && column < screen.columns; column++) {
+            const Cell *cell = &screen.cells[row * screen.columns + column];
+            if (cell->stale) {
+                screen_char((unsigned)column, (unsigned)row, cell->code, cell->fg, cell->bg);
+            }
+        }
+    }
 }
 
 static void set_cell(unsigned column, unsigned row, Cell cell)

@@ -33,8 +33,10 @@ void screen_set_cursor(unsigned column, unsigned row);
 
 /* Colours are 0xRRGGBB. Whatever lies outside is cut off. */
 void screen_fill(int64_t x, int64_t y, int64_t width, int64_t height, uint32_t rgb);
-/* Rows of `width` pixels, bytes B G R x. */
-void screen_pixels(int64_t x, int64_t y, int64_t width, const uint8_t *pixels, size_t bytes);
+/* Pixels of bytes B G R x; `pitch`: bytes from row to row. */
+void screen_picture(int64_t x, int64_t y, int64_t width, int64_t height, const uint8_t *pixels, size_t pitch);
+/* Draws the characters again that pixels were drawn over there: whole cells. */
+void screen_refresh(int64_t x, int64_t y, int64_t width, int64_t height);
 void screen_char(unsigned column, unsigned row, uint32_t code, uint32_t fg, uint32_t bg);
 /* Moves the rows of the box up by `lines` (down if negative) and blanks what becomes free. */
 void screen_scroll(ScreenBox box, int lines, uint32_t bg);

@@ -6,6 +6,7 @@
 -behaviour(gen_server).
 
 -export([start/0, start/1, stop/1, wire/0, drain/0, type/1]).
+-export([plug_screen/2, screen/0, fb_info/1, fb_cursor/3, fb_fill/6, fb_text/6, fb_scroll/5, fb_show/5, fb_refresh/5]).
 -export([plug/3, unplug/1, tell/2, kill_at/2, accesses/0, violations/0, kept/0]).
 -export([claim/0, grant/3, revoke/1, inventory/1, port_in/3, port_out/4, port_in_bytes/3, port_out_bytes/3, log/1]).
 -export([mmio_read/3, mmio_write/4, dma_address/1, dma_read/3, dma_write/3]).
@@ -23,6 +24,7 @@
     masked = false :: boolean()}).
 -record(s, {caps = #{} :: #{reference() => #cap{}},
             uart = loom_model_uart:new() :: loom_model_uart:uart(),
+            screen = none :: none | loom_model_fb:screen(),
             levels = #{} :: #{non_neg_integer() => boolean()},
             kept = [] :: [{Place :: tuple(), non_neg_integer(), pos_integer()}],
             next_vector = ?FIRST_VECTOR :: pos_integer(),
@@ -55,6 +57,12 @@ type(Bytes) -> gen_server:call(?MODULE, {type, Bytes}).
 plug(Place, Module, Args) -> gen_server:call(?MODULE, {plug, Place, Module, Args}).
 -spec unplug(tuple()) -> ok.
 unplug(Place) -> gen_server:call(?MODULE, {unplug, Place}).
+%% @doc A screen, where there was none. For build/loom only.
+-spec plug_screen(Columns :: pos_integer(), Rows :: pos_integer()) -> ok.
+plug_screen(Columns, Rows) -> gen_server:call(?MODULE, {plug_screen, Columns, Rows}).
+%% @doc Canvases: what is on the screen, and what would be without windows.
+-spec screen() -> {reference(), reference()}.
+screen() -> gen_server:call(?MODULE, screen).
 %% @doc An event for a device, from its outside.
 -spec tell(tuple(), term()) -> ok.
 tell(Place, Event) -> gen_server:call(?MODULE, {tell, Place, Event}).
@@ -90,6 +98,13 @@ dma_write(Cap, Offset, Data) -> checked({dma_write, Cap, Offset, iolist_to_binar
 pci_read(Cap, Offset, Width) -> checked({pci_read, Cap, Offset, Width}).
 pci_write(Cap, Offset, Width, Value) -> checked({pci_write, Cap, Offset, Width, Value}).
 pci_reset_done(Cap) -> checked({pci_reset_done, Cap}).
+fb_info(Cap) -> checked({fb, Cap, info}).
+fb_cursor(Cap, Column, Row) -> checked({fb, Cap, {cursor, Column, Row}}).
+fb_fill(Cap, X, Y, W, H, Rgb) -> checked({fb, Cap, {fill, X, Y, W, H, Rgb}}).
+fb_text(Cap, Column, Row, Text, Fg, Bg) -> checked({fb, Cap, {text, Column, Row, Text, Fg, Bg}}).
+fb_scroll(Cap, Top, Bottom, Lines, Bg) -> checked({fb, Cap, {scroll, Top, Bottom, Lines, Bg}}).
+fb_show(Cap, X, Y, Canvas, Part) -> checked({fb, Cap, {show, X, Y, Canvas, Part}}).
+fb_refresh(Cap, X, Y, W, H) -> checked({fb, Cap, {refresh, X, Y, W, H}}).
 irq_subscribe(Cap) -> checked({subscribe, Cap}).
 irq_unsubscribe(Cap) -> checked({unsubscribe, Cap}).
 irq_ack(Cap) -> checked({ack, Cap}).
@@ -120,6 +135,9 @@ handle_call({plug, Place, Module, Args}, _From, S) ->
 handle_call({unplug, Place}, _From, S) ->
     loom_model_pci:unplug(Place),
     {reply, ok, S};
+handle_call({plug_screen, Columns, Rows}, _From, S) ->
+    {reply, ok, S#s{screen = loom_model_fb:new(Columns, Rows)}};
+handle_call(screen, _From, #s{screen = Screen} = S) -> {reply, loom_model_fb:canvases(Screen), S};
 handle_call({tell, Place, Event}, _From, S) ->
     loom_model_pci:event(Place, Event),
     {reply, ok, S};
@@ -162,14 +180,14 @@ root({grant, _, Spec, Pid}, S) ->
 root({pci_scan, _}, S) -> {reply, loom_model_pci:scan(), S};
 root({inventory, _}, S) ->
     Serial = #{port => ?UART, irq => ?UART_IRQ, kind => uart16550},
-    {reply, #{serial => [Serial], framebuffer => false, ecam => none}, S}.
+    {reply, #{serial => [Serial], framebuffer => S#s.screen =/= none, ecam => none}, S}.
 
 new_cap(#cap{owner = Pid} = Cap, #s{caps = Caps} = S) ->
     _ = monitor(process, Pid),
     Ref = make_ref(),
     {Ref, S#s{caps = Caps#{Ref => Cap}}}.
 
-take(framebuffer, _) -> {error, enodev};
+take(framebuffer, #s{screen = none}) -> {error, enodev};
 take({dma, Size}, _) -> {ok, {dma, loom_model_memory:alloc(Size), Size}};
 take(msi, _) -> {ok, msi};
 take({pci, Bus, Slot, Function}, S) ->
@@ -234,6 +252,9 @@ access({mmio_read, _, Offset, Width}, {mmio, Base, Size}, _, S) ->
     {reply, window_read(mmio, Base, Size, Offset, Width), S};
 access({mmio_write, _, Offset, Width, Value}, {mmio, Base, Size}, _, S) ->
     {reply, window_write(mmio, Base, Size, Offset, Width, Value), S};
+access({fb, _, Call}, framebuffer, _, #s{screen = Screen} = S) ->
+    {Reply, New} = loom_model_fb:call(Call, Screen),
+    {reply, Reply, S#s{screen = New}};
 access(Request, {dma, Address, Size}, _, S) -> {reply, memory(Request, Address, Size), S};
 access({pci_read, _, Offset, Width}, {pci, Place}, _, S) ->
     {reply, loom_model_pci:config_read(Place, Offset, Width), S};

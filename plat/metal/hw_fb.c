@@ -5,9 +5,10 @@
  * it.
  */
 #include "gen/natives_metal.h"
-#include "kernel/console/font.h"
 #include "kernel/console/screen.h"
+#include "lib/font.h"
 #include "plat/metal/caps.h"
+#include "vm/draw/canvas.h"
 #include "vm/term/binary.h"
 #include "vm/term/map.h"
 #include "vm/term/number.h"
@@ -107,9 +108,53 @@ NATIVE(native_loom_hw_fb_write)
         cut(&x, &width, (int64_t)box.columns * FONT_WIDTH);
         cut(&row, &height, (int64_t)box.rows * FONT_HEIGHT);
         if (height > 0 && width > 0) {
-            screen_pixels(x + box.column * FONT_WIDTH, y + box.row * FONT_HEIGHT, width, pixels + (x - v[0]) * 4,
-                          (size_t)width * 4);
+            screen_picture(x + box.column * FONT_WIDTH, y + box.row * FONT_HEIGHT, width, 1, pixels + (x - v[0]) * 4,
+                           0);
         }
+    }
+    return A_ok;
+}
+
+/* A part {X, Y, Width, Height} of a canvas, without a copy between. */
+NATIVE(native_loom_hw_fb_show)
+{
+    int64_t v[2], part[4];
+    ScreenBox box;
+    if (!has_screen(p, a[0], &box) || !numbers(a + 1, 2, v) || !is_tuple_arity(a[4], 4) ||
+        !numbers(tuple_elements(a[4]), 4, part)) {
+        return p_badarg(p);
+    }
+    Canvas *c = canvas_open(a[3]);
+    if (c == NULL) { /* one that was freed meanwhile shows nothing: that is no fault of the driver */
+        return canvas_of(a[3]) != NULL ? A_ok : p_badarg(p);
+    }
+    Box from = box_common((Box){part[0], part[1], part[2], part[3]}, picture_box(c->picture));
+    int64_t x = v[0] + from.x - part[0], y = v[1] + from.y - part[1];
+    int64_t left = x, top = y; /* of what is within the capability's part of the screen */
+    cut(&left, &from.width, (int64_t)box.columns * FONT_WIDTH);
+    cut(&top, &from.height, (int64_t)box.rows * FONT_HEIGHT);
+    if (from.width > 0 && from.height > 0) {
+        const uint32_t *pixels = c->picture.at + (from.y + top - y) * c->picture.width + from.x + left - x;
+        screen_picture(left + box.column * FONT_WIDTH, top + box.row * FONT_HEIGHT, from.width, from.height,
+                       (const uint8_t *)pixels, (size_t)c->picture.width * sizeof *pixels);
+        p_charge(p, (intptr_t)(from.width * from.height / PIXELS_PER_REDUCTION));
+    }
+    canvas_close(c);
+    return A_ok;
+}
+
+NATIVE(native_loom_hw_fb_refresh)
+{
+    int64_t v[4];
+    ScreenBox box;
+    if (!has_screen(p, a[0], &box) || !numbers(a + 1, 4, v)) {
+        return p_badarg(p);
+    }
+    cut(&v[0], &v[2], (int64_t)box.columns * FONT_WIDTH);
+    cut(&v[1], &v[3], (int64_t)box.rows * FONT_HEIGHT);
+    if (v[2] > 0 && v[3] > 0) {
+        screen_refresh(v[0] + box.column * FONT_WIDTH, v[1] + box.row * FONT_HEIGHT, v[2], v[3]);
+        p_charge(p, (intptr_t)(v[2] * v[3] / PIXELS_PER_REDUCTION));
     }
     return A_ok;
 }

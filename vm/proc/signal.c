@@ -265,7 +265,7 @@ static void signal_put_back(Proc *p, Signal *rest)
         Signal *next = signal_next(rest);
         Signal *old = __atomic_load_n(&p->in, __ATOMIC_RELAXED);
         do {
-            rest->head.next = &old->head;
+            rest->head.next = old != NULL ? &old->head : NULL;
         } while (!__atomic_compare_exchange_n(&p->in, &old, rest, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
         rest = next;
     }

@@ -3,7 +3,7 @@
  * An 8x16 font, drawn for Loom. ASCII glyphs are stored as the 12 rows that have ink (the 3rd to the 14th;
  * baseline is the 11th); lines and blocks are made from their shape when they are drawn.
  */
-#include "kernel/console/font.h"
+#include "lib/font.h"
 
 enum { INK_ROWS = 12, INK_TOP = 2, MIDDLE_ROW = 7, MIDDLE_COLUMNS = 0x18 };
 
