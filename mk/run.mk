@@ -9,7 +9,7 @@ export ARGS
 WITH_APP = $(if $(APP),tools/app $(APP) &&)
 FLAGS_FOR_OTP = "$$([ -z '$(APP)' ] || cat build/app/cmdline) $$ARGS"
 
-.PHONY: run run-fast image qemu qemu-interp qemu-otp screenshot
+.PHONY: run run-fast image qemu qemu-interp qemu-otp screenshot demo-triangle
 run: ## boot Loom in QEMU through UEFI firmware: an Erlang shell on the terminal (Ctrl-A X ends QEMU)
 ifeq ($(APP)$(ARGS),)
 	$(BUILD_FIRST) build/loom.img
@@ -33,6 +33,10 @@ qemu-interp: ## the machine alone: one module and the preloaded ones, no OTP
 qemu-otp: ## OTP on bare metal: starts it, prints a line, powers off
 	$(BUILD_FIRST) build/kernel.elf build/boot.pak
 	@tools/qemu fast -c "-noshell -eval 'io:format(\"OTP ~s on ~p~n\", [erlang:system_info(otp_release), os:type()]), init:stop().'" </dev/null
-screenshot: ## the picture of the screen that the README shows: doc/screenshot.png
+screenshot: ## the pictures of the screen that the README shows: doc/screenshot.png, doc/triangle.png
 	$(BUILD_FIRST) build/loom.img
 	@tools/screenshot doc/screenshot.png
+	@tools/screenshot triangle doc/triangle.png
+demo-triangle: ## boots in QEMU, turns the triangle on the screen, prints frames per second, makes build/triangle.png
+	$(BUILD_FIRST) build/loom.img
+	@tools/screenshot triangle build/triangle.png

@@ -1,15 +1,15 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc The demonstrations: each shows one property of the system and tells what it does while it does it.
 %%
-%% In the shell of Loom: `loom_demo:fault().', `reload', `pipeline', `swarm', or `all'. With build/loom on Linux:
+%% In the shell of Loom: `loom_demo:fault().', `reload', `pipeline', `swarm', `triangle', or `all'. With build/loom on Linux:
 %% `make demo'. Each returns `ok', or exits with what did not hold; its last line is `demo NAME: ok'.
 -module(loom_demo).
 
--export([all/0, fault/0, reload/0, pipeline/0, swarm/0, main/1]).
+-export([all/0, fault/0, reload/0, pipeline/0, swarm/0, triangle/0, main/1]).
 -export([title/2, say/1, say/2, micros/1, on_metal/0, quietly/1]).
 
 -spec all() -> ok.
-all() -> lists:foreach(fun run/1, [fault, reload, pipeline, swarm]).
+all() -> lists:foreach(fun run/1, [fault, reload, pipeline, swarm, triangle]).
 
 -spec fault() -> ok.
 fault() -> run(fault).
@@ -19,6 +19,8 @@ reload() -> run(reload).
 pipeline() -> run(pipeline).
 -spec swarm() -> ok.
 swarm() -> run(swarm).
+-spec triangle() -> ok.
+triangle() -> run(triangle).
 
 %% @doc For the command line: the named demonstrations, then the end of the machine with status 0, or 1.
 -spec main([atom()]) -> no_return().
@@ -40,7 +42,8 @@ run(Name) ->
 module(fault) -> loom_demo_fault;
 module(reload) -> loom_demo_reload;
 module(pipeline) -> loom_demo_pipeline;
-module(swarm) -> loom_demo_swarm.
+module(swarm) -> loom_demo_swarm;
+module(triangle) -> loom_demo_triangle.
 
 %% --- for the demonstrations
 %% ---------------------------------------------------------------------------------------------
