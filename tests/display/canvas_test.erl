@@ -11,7 +11,8 @@
 main() ->
     Tests = [{exact, fun exact/0}, {damage_covers, fun damage_covers/0}, {text, fun text/0}, {coverage, fun coverage/0},
              {colours, fun colours/0}, {any_order_of_corners, fun any_order_of_corners/0}, {no_seams, fun no_seams/0},
-             {lines, fun lines/0}, {far_away, fun far_away/0}, {golden, fun golden/0}, {bad_arguments, fun bad_arguments/0},
+             {lines, fun lines/0}, {far_away, fun far_away/0}, {golden, fun golden/0},
+                 {bad_arguments, fun bad_arguments/0},
              {any_arguments, fun any_arguments/0}, {shared, fun shared/0}, {memory, fun memory/0}],
     display_test:run(canvas, Tests).
 
@@ -23,7 +24,8 @@ pick(List) -> lists:nth(rand:uniform(length(List)), List).
 between(A, B) -> A + rand:uniform(B - A + 1) - 1.
 
 %% Mostly around the canvas, sometimes far from it.
-place(Limit) -> pick([between(-5, Limit + 5), between(-5, Limit + 5), between(-5, Limit + 5), between(-?MANY, ?MANY), ?MANY]).
+place(Limit) -> pick([between(-5, Limit + 5), between(-5, Limit + 5), between(-5, Limit + 5), between(-?MANY, ?MANY),
+    ?MANY]).
 colour() -> between(0, 16#ffffff).
 ink() -> pick([colour(), {colour(), between(0, 255)}, {colour(), 255}, {colour(), 0}]).
 box() -> {place(?W), place(?H), place(?W), place(?H)}.
@@ -101,7 +103,8 @@ damage_covers() ->
           || {X, Y, W, H} <- Boxes],
          Changed = [{I rem ?W, I div ?W} || {I, Old, New} <- lists:zip3(lists:seq(0, ?W * ?H - 1), Before, pixels(C)),
                                             Old =/= New],
-         [true = lists:any(fun({X, Y, W, H}) -> PX >= X andalso PX < X + W andalso PY >= Y andalso PY < Y + H end, Boxes)
+         [true = lists:any(fun({X, Y, W, H}) -> PX >= X andalso PX < X + W andalso PY >= Y andalso PY < Y + H end,
+             Boxes)
           || {PX, PY} <- Changed]
      end || _ <- lists:seq(1, 400)].
 
@@ -158,7 +161,8 @@ inside(X, Y, [A, B, C]) ->
 %% --- triangles: colours. Where a pixel is wholly inside, it is what lies between the corners' colours.
 colours() ->
     seed(4),
-    Seen = lists:sum([colours([{between(-60, 80), between(-60, 80), colour()} || _ <- "abc"]) || _ <- lists:seq(1, 60)]),
+    Seen = lists:sum([colours([{between(-60, 80), between(-60, 80), colour()} || _ <- "abc"])
+        || _ <- lists:seq(1, 60)]),
     true = Seen > 2000.
 
 colours([{AX, AY, _}, {BX, BY, _}, {CX, CY, _}] = Corners) ->
@@ -211,7 +215,8 @@ no_seams() ->
          white(One, [A, B, C]),
          white(Two, [A, B, D]),
          [loom_canvas:fill(Whole, {X, Y, 1, 1}, 16#ffffff) || X <- lists:seq(0, ?W - 1), Y <- lists:seq(0, ?H - 1),
-             lists:all(fun({DX, DY}) -> inside(X + DX, Y + DY, [A, C, B]) orelse inside(X + DX, Y + DY, [A, B, D]) orelse
+             lists:all(fun({DX, DY}) -> inside(X + DX, Y + DY, [A, C, B]) orelse inside(X + DX, Y + DY,
+                 [A, B, D]) orelse
                                         on_line(X + DX, Y + DY, A, B) end,
                        [{I / 4 - 0.5, J / 4 - 0.5} || I <- lists:seq(0, 8), J <- lists:seq(0, 8)])],
          [true = abs(channel(X, 0) + channel(Y, 0) - 255) =< 2
@@ -247,7 +252,8 @@ lines() ->
 %% Corners as far away as they may be: the picture is that of the same half plane near by.
 far_away() ->
     C = new(),
-    white(C, [{-?MANY, -?MANY}, {?MANY, -?MANY + 1}, {-?MANY + 1, ?MANY}]), % its longest side cuts the first pixel in two
+    white(C, [{-?MANY, -?MANY}, {?MANY, -?MANY + 1}, {-?MANY + 1, ?MANY}]),
+        % its longest side cuts the first pixel in two
     [First | Others] = pixels(C),
     true = abs(channel(First, 0) - 128) =< 1,
     [0] = lists:usort(Others),
@@ -261,7 +267,8 @@ scene() ->
     ok = loom_canvas:triangle(C, {80, 4, 16#ff0000}, {150.25, 110.5, 16#00ff00}, {9.5, 110.125, 16#0000ff}),
     ok = loom_canvas:text(C, {8, 4}, "Loom ┌┐ äx", 1, 16#d8dee9, none),
     ok = loom_canvas:text(C, {100, 30}, <<"2x">>, 2, {16#ffffff, 200}, {0, 90}),
-    [ok = loom_canvas:line(C, {I * 20, 119}, {160 - I * 20, 60.5}, 0.5 + I, {16#f0c000 + I, 40 + I * 20}) || I <- lists:seq(0, 8)],
+    [ok = loom_canvas:line(C, {I * 20, 119}, {160 - I * 20, 60.5}, 0.5 + I, {16#f0c000 + I, 40 + I * 20})
+        || I <- lists:seq(0, 8)],
     ok = loom_canvas:copy(C, {-10, 60}, C, {40, 30, 70, 50}, 160),
     ok = loom_canvas:copy(C, {3, 5}, C, {0, 0, 160, 120}, 255),
     erlang:md5(loom_canvas:read(C, {0, 0, 160, 120})).
@@ -282,16 +289,20 @@ bad_arguments() ->
            {fill, [C, {0, 0, 1}, 0]}, {fill, [C, {0, 0, 1, 1}, 16#1000000]}, {fill, [C, {0, 0, 1, 1}, -1]},
            {fill, [C, {0, 0, 1, 1}, {0, 256}]}, {fill, [C, {0.5, 0, 1, 1}, 0]}, {fill, [C, {0, 0, 1 bsl 21, 1}, 0]},
            {fill, [Freed, {0, 0, 1, 1}, 0]}, {fill, [C, {1 bsl 64, 0, 1, 1}, 1]},
-           {line, [C, {0, 0}, {1.0e300, 0}, 1, 1]}, {line, [C, {0, 0}, {1, 1}, -1, 1]}, {line, [C, {0, 0}, {1, 1}, 1, x]},
+           {line, [C, {0, 0}, {1.0e300, 0}, 1, 1]}, {line, [C, {0, 0}, {1, 1}, -1, 1]},
+               {line, [C, {0, 0}, {1, 1}, 1, x]},
            {triangle, [C, {0, 0, 1}, {9, 0, 1}, {0, 9}]}, {triangle, [C, {0, 0, 1}, {9, 0, {1, 128}}, {0, 9, 1}]},
            {triangle, [C, {0, 0, 1}, {9, -2.0e6, 1}, {0, 9, 1}]},
-           {text, [C, {0, 0}, "x", 0, 1, none]}, {text, [C, {0, 0}, "x", 257, 1, none]}, {text, [C, {0, 0}, "x" ++ $y, 1, 1, none]},
-           {text, [C, {0, 0}, [$x, -1], 1, 1, none]}, {text, [C, {0, 0}, <<"x", 255>>, 1, 1, none]}, {text, [C, {0, 0}, x, 1, 1, none]},
+           {text, [C, {0, 0}, "x", 0, 1, none]}, {text, [C, {0, 0}, "x", 257, 1, none]},
+               {text, [C, {0, 0}, "x" ++ $y, 1, 1, none]},
+           {text, [C, {0, 0}, [$x, -1], 1, 1, none]}, {text, [C, {0, 0}, <<"x", 255>>, 1, 1, none]},
+               {text, [C, {0, 0}, x, 1, 1, none]},
            {text, [C, {0, 0}, "x", 1, 1, undefined]},
            {copy, [C, {0, 0}, Freed, {0, 0, 1, 1}, 255]}, {copy, [Freed, {0, 0}, C, {0, 0, 1, 1}, 255]},
            {copy, [C, {0, 0}, C, {0, 0, 1, 1}, 256]}, {copy, [C, {0, 0}, x, {0, 0, 1, 1}, 255]},
            {write, [C, {0, 0}, 0, <<1:32>>]}, {write, [C, {0, 0}, 1, <<1:24>>]}, {write, [C, {0, 0}, 1, "abcd"]},
-           {read, [C, {0, 0, ?W + 1, 1}]}, {read, [C, {-1, 0, 1, 1}]}, {read, [C, {0, 0, 0, 1}]}, {read, [C, {?W, 0, 1, 1}]},
+           {read, [C, {0, 0, ?W + 1, 1}]}, {read, [C, {-1, 0, 1, 1}]}, {read, [C, {0, 0, 0, 1}]},
+               {read, [C, {?W, 0, 1, 1}]},
            {read, [Freed, {0, 0, 1, 1}]}],
     [try apply(loom_canvas, F, A) of
          Result -> error({not_refused, F, A, Result})
@@ -343,7 +354,8 @@ shared() ->
     [receive {'DOWN', M, process, _, normal} -> ok end || I <- lists:seq(0, 7), {_, M} <- [spawn_monitor(Draw(I))]],
     [500] = lists:usort([P || <<P:32/little>> <= loom_canvas:read(C, {0, 0, 64, 64})]),
     Other = loom_canvas:new(64, 64),
-    Two = fun(A, B) -> fun() -> catch [ok = loom_canvas:copy(A, {1, 1}, B, {0, 0, 64, 64}, 99) || _ <- lists:seq(1, 2000)] end end,
+    Two = fun(A, B) -> fun() -> catch [ok = loom_canvas:copy(A, {1, 1}, B, {0, 0, 64, 64}, 99)
+        || _ <- lists:seq(1, 2000)] end end,
     Started = [spawn_monitor(Two(A, B)) || {A, B} <- [{C, Other}, {Other, C}, {C, C}]],
     timer:sleep(5),
     ok = loom_canvas:free(Other),

@@ -17,10 +17,12 @@ against_points() ->
          disjoint(loom_gfx_region:without(Region, Others), ordsets:subtract(points(Boxes), points(Others)))
      end || _ <- lists:seq(1, 2000)].
 
-some(N) -> [{rand:uniform(9) - 3, rand:uniform(9) - 3, rand:uniform(8) - 2, rand:uniform(8) - 2} || _ <- lists:seq(1, N)].
+some(N) -> [{rand:uniform(9) - 3, rand:uniform(9) - 3, rand:uniform(8) - 2, rand:uniform(8) - 2}
+    || _ <- lists:seq(1, N)].
 
 points(Boxes) -> lists:usort(listed(Boxes)).
-listed(Boxes) -> [{X + I, Y + J} || {X, Y, W, H} <- Boxes, I <- lists:seq(0, max(0, W) - 1), J <- lists:seq(0, max(0, H) - 1)].
+listed(Boxes) -> [{X + I, Y + J}
+    || {X, Y, W, H} <- Boxes, I <- lists:seq(0, max(0, W) - 1), J <- lists:seq(0, max(0, H) - 1)].
 
 %% The region is these points, and has none of them twice.
 disjoint(Region, Points) -> Points = lists:sort(listed(Region)).

@@ -37,7 +37,8 @@ with_system(Name, F) ->
     loom_hw:stop(Hardware).
 
 init([]) ->
-    {ok, {#{intensity => 100000, period => 1}, [#{id => Id, start => {Id, start_link, []}} || Id <- [loom_keeper, loom_gfx]]}}.
+    {ok, {#{intensity => 100000, period => 1},
+        [#{id => Id, start => {Id, start_link, []}} || Id <- [loom_keeper, loom_gfx]]}}.
 
 %% --- what is on the screen
 window(X, Y, W, H) ->
@@ -93,7 +94,8 @@ shows() ->
 
 order() ->
     hello(),
-    [{A, _} = WA, {B, _} = WB, WC] = All = [paint(window(10 * I, 10 * I, 60, 50), {0, 0, 60, 50}, 16#202020 * I) || I <- [1, 2, 3]],
+    [{A, _} = WA, {B, _} = WB, WC] = All = [paint(window(10 * I, 10 * I, 60, 50), {0, 0, 60, 50}, 16#202020 * I)
+        || I <- [1, 2, 3]],
     true = right(All),
     ok = loom_gfx:raise(A),
     true = right([WB, WC, WA]),
@@ -152,7 +154,8 @@ no_screen() ->
 not_mine() ->
     {Window, _} = W = paint(window(0, 0, 10, 10), {0, 0, 10, 10}, 1),
     Self = self(),
-    spawn(fun() -> Self ! {said, [loom_gfx:present(Window), loom_gfx:move(Window, 50, 50), loom_gfx:close(Window)]} end),
+    spawn(fun() -> Self ! {said, [loom_gfx:present(Window), loom_gfx:move(Window, 50, 50),
+        loom_gfx:close(Window)]} end),
     [{error, closed}, {error, closed}, {error, closed}] = receive {said, Answers} -> Answers end,
     true = right([W]),
     {'EXIT', {function_clause, _}} = catch loom_gfx:open(#{width => 0, height => 10}),
@@ -174,7 +177,8 @@ service_dies() ->
     paint(A, {5, 0, 3, 50}, 16#ffffff),
     eventually(fun() -> right(All) end),
     %% A client that dies while there is no service.
-    {Client, M} = spawn_monitor(fun() -> _ = paint(window(0, 0, 90, 90), {0, 0, 90, 90}, 16#ffff), receive never -> ok end end),
+    {Client, M} = spawn_monitor(fun() -> _ = paint(window(0, 0, 90, 90), {0, 0, 90, 90}, 16#ffff), receive never ->
+        ok end end),
     eventually(fun() -> length(maps:get(windows, loom_gfx:info())) =:= 3 end),
     exit(Client, kill),
     exit(whereis(loom_gfx), kill),
@@ -212,7 +216,8 @@ anything_dies() ->
     true = length(maps:get(windows, loom_gfx:info())) =:= length(Final).
 
 step(1, N, Windows) when length(Windows) < 8 ->
-    Windows ++ [paint(window(place(?W), place(?H), rand:uniform(90), rand:uniform(90)), {0, 0, 90, 90}, N * 31 band 16#ffffff)];
+    Windows ++ [paint(window(place(?W), place(?H), rand:uniform(90), rand:uniform(90)), {0, 0, 90, 90},
+        N * 31 band 16#ffffff)];
 step(2, _, [_ | _] = Windows) ->
     {Window, _} = W = pick(Windows),
     ok = loom_gfx:close(Window),

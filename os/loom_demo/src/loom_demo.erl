@@ -1,7 +1,8 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc The demonstrations: each shows one property of the system and tells what it does while it does it.
 %%
-%% In the shell of Loom: `loom_demo:fault().', `reload', `pipeline', `swarm', `triangle', or `all'. With build/loom on Linux:
+%% In the shell of Loom: `loom_demo:fault().', `reload', `pipeline', `swarm', `triangle', or `all'. With build/loom
+%% on Linux:
 %% `make demo'. Each returns `ok', or exits with what did not hold; its last line is `demo NAME: ok'.
 -module(loom_demo).
 

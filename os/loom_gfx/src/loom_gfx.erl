@@ -34,7 +34,8 @@
 %% present/1, and is there until it is closed or the caller dies.
 -spec open(#{width := pos_integer(), height := pos_integer(), x => integer(), y => integer()}) ->
     {ok, window()} | {error, enodev | badarg}.
-open(#{width := W, height := H} = Options) when is_integer(W), is_integer(H), W > 0, H > 0, W =< ?SIDE_MAX, H =< ?SIDE_MAX ->
+open(#{width := W, height := H} = Options)
+        when is_integer(W), W > 0, W =< ?SIDE_MAX, is_integer(H), H > 0, H =< ?SIDE_MAX ->
     ok = started(),
     Canvas = loom_canvas:new(W, H),
     case call({open, Canvas, maps:get(x, Options, middle), maps:get(y, Options, middle)}) of
@@ -188,7 +189,8 @@ on_screen(Boxes, #s{size = {W, H}}) -> loom_gfx_region:common(loom_gfx_region:of
 %% Each window's part of the region, from the top: what one has shown is not shown by those below.
 shows([], _) -> [];
 shows([#row{box = Box} = Row | Below], Region) ->
-    [show(Row, Part) || Part <- loom_gfx_region:common(Region, Box)] ++ shows(Below, loom_gfx_region:without(Region, [Box])).
+    Own = [show(Row, Part) || Part <- loom_gfx_region:common(Region, Box)],
+    Own ++ shows(Below, loom_gfx_region:without(Region, [Box])).
 
 show(#row{canvas = Canvas, box = {WX, WY, _, _}}, {X, Y, W, H}) -> {X, Y, Canvas, {X - WX, Y - WY, W, H}}.
 

@@ -22,7 +22,8 @@ overlap({X1, Y1, W1, H1}, {X2, Y2, W2, H2}) ->
 
 %% @doc What the region has and none of the boxes.
 -spec without(region(), [box()]) -> region().
-without(Region, Boxes) -> lists:foldl(fun(Box, Left) -> lists:flatmap(fun(One) -> cut(One, Box) end, Left) end, Region, Boxes).
+without(Region, Boxes) ->
+    lists:foldl(fun(Box, Left) -> lists:append([cut(One, Box) || One <- Left]) end, Region, Boxes).
 
 %% Above and below the hole in full width, then left and right of it.
 cut({X, Y, W, H} = One, Box) ->
