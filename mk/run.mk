@@ -6,21 +6,28 @@ BUILD_FIRST = @tools/deps && $(MAKE) --no-print-directory -j2
 APP ?=
 ARGS ?=
 export ARGS
+# The disk that Loom shows at /disk. It is kept from run to run, until `make clean`; LOOM_DISK=FILE is one of your own, LOOM_DISK= none.
+LOOM_DISK ?= build/disk.img
+DISK_MIB := 64
 WITH_APP = $(if $(APP),tools/app $(APP) &&)
 FLAGS_FOR_OTP = "$$([ -z '$(APP)' ] || cat build/app/cmdline) $$ARGS"
 
 .PHONY: run run-fast image qemu qemu-interp qemu-otp screenshot demo-triangle
 run: ## boot Loom in QEMU through UEFI firmware: an Erlang shell on the terminal (Ctrl-A X ends QEMU)
 ifeq ($(APP)$(ARGS),)
-	$(BUILD_FIRST) build/loom.img
-	@tools/qemu uefi
+	$(BUILD_FIRST) build/loom.img $(LOOM_DISK)
+	@LOOM_DISK=$(LOOM_DISK) tools/qemu uefi
 else
-	@$(MAKE) --no-print-directory image
-	@LOOM_IMAGE=build/app/loom.img tools/qemu uefi
+	@$(MAKE) --no-print-directory image $(LOOM_DISK)
+	@LOOM_DISK=$(LOOM_DISK) LOOM_IMAGE=build/app/loom.img tools/qemu uefi
 endif
+build/disk.img:
+	@echo "  DISK  $@"
+	@mkdir -p $(@D)
+	@truncate -s $(DISK_MIB)M $@.new && PATH=$$PATH:/usr/sbin mkfs.vfat -F 32 -n LOOM $@.new >/dev/null && mv $@.new $@
 run-fast: ## the same without firmware (PVH): a prompt in a fraction of the time. APP=DIR adds your modules, ARGS='...' flags
-	$(BUILD_FIRST) build/kernel.elf build/boot.pak
-	@$(WITH_APP) LOOM_BUNDLE=$(if $(APP),build/app/boot.pak,build/boot.pak) tools/qemu fast -c $(FLAGS_FOR_OTP)
+	$(BUILD_FIRST) build/kernel.elf build/boot.pak $(LOOM_DISK)
+	@$(WITH_APP) LOOM_DISK=$(LOOM_DISK) LOOM_BUNDLE=$(if $(APP),build/app/boot.pak,build/boot.pak) tools/qemu fast -c $(FLAGS_FOR_OTP)
 image: ## a disk image with your modules and flags in it: make image APP=DIR ARGS='...' makes build/app/loom.img
 	$(BUILD_FIRST) build/loom.img
 	@mkdir -p build/app

@@ -13,22 +13,21 @@ HOST_CFLAGS = $(BASE_CFLAGS) $(MODE_$(B)) -I$(OUT) -pthread
 HOST_OBJS := $(patsubst %.c,$(OUT)/%.o,$(VM_SRC) $(LIB_SRC) $(LINUX_SRC)) $(patsubst %.c,%.o,$(GEN_C))
 HOST_LIBS := -l:libgmp.a -l:libpcre2-8.a -l:libz.a -lm -pthread
 
-$(GEN)/atoms.h $(GEN)/atoms.c &: tools/gentab vm/tab/atoms.tab $(ATOM_SOURCES)
-	@mkdir -p $(GEN)
+# Generators leave a file alone that would not change, so that nothing is compiled again; the stamp says that they ran.
+$(GEN)/atoms.made: tools/gentab vm/tab/atoms.tab $(ATOM_SOURCES)
 	@tools/gentab atoms $(GEN)/atoms.h $(GEN)/atoms.c vm/tab/atoms.tab $(ATOM_SOURCES)
-	@touch $(GEN)/atoms.c
-$(GEN)/natives.h $(GEN)/natives.c &: tools/gentab $(NATIVE_TABS)
-	@mkdir -p $(GEN)
+	@touch $@
+$(GEN)/natives.made: tools/gentab $(NATIVE_TABS)
 	@tools/gentab natives $(GEN)/natives.h $(GEN)/natives.c core_natives $(NATIVE_TABS)
-	@touch $(GEN)/natives.c
-$(GEN)/natives_linux.h $(GEN)/natives_linux.c &: tools/gentab plat/linux/native.tab
-	@mkdir -p $(GEN)
+	@touch $@
+$(GEN)/natives_linux.made: tools/gentab plat/linux/native.tab
 	@tools/gentab natives $(GEN)/natives_linux.h $(GEN)/natives_linux.c linux_natives plat/linux/native.tab
-	@touch $(GEN)/natives_linux.c
-$(GEN)/ops.h $(GEN)/ops.c &: tools/genops vm/tab/ops.tab
+	@touch $@
+$(GEN)/ops.made: tools/genops vm/tab/ops.tab
 	@mkdir -p $(GEN)
 	@tools/genops $(GEN)/ops.h $(GEN)/ops.c vm/tab/ops.tab
-	@touch $(GEN)/ops.c
+	@touch $@
+$(foreach n,atoms natives natives_linux ops,$(eval $(GEN)/$n.h $(GEN)/$n.c: $(GEN)/$n.made ; @:))
 $(GEN)/powers.h: tools/genpowers vm/term/float_shortest.c
 	@mkdir -p $(GEN)
 	@tools/genpowers $$(sed -n 's/^enum { K_MIN = \(-*[0-9]*\), K_MAX = \([0-9]*\).*/\1 \2/p' vm/term/float_shortest.c) $@

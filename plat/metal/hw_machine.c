@@ -41,11 +41,25 @@ NATIVE(native_loom_hw_poweroff)
     plat_halt(0);
 }
 
+static void reset(int status)
+{
+    (void)status;
+    power_reset();
+}
+
 NATIVE(native_loom_hw_reset)
 {
     (void)p;
     (void)a;
-    power_reset();
+    poll_run_out(reset, 0);
+}
+
+NATIVE(native_loom_hw_halt_ready)
+{
+    (void)p;
+    (void)a;
+    poll_written();
+    return A_ok;
 }
 
 static Term measurements(Proc *p)

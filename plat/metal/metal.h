@@ -26,6 +26,8 @@ bool is_alive(Term pid);
 bool poll_interrupts(void);
 /* Nanoseconds spent halted. */
 int64_t poll_idle_ns(void);
-/* Lets everybody but the calling process run until nothing has happened for a while, so that output on its way reaches
- * the wire; then calls end(status). In poll.c. */
+/* Lets everybody but the calling process run until volumes are written and nothing has happened for a while, so that
+ * output on its way reaches the wire; then calls end(status). In poll.c. */
 _Noreturn void poll_run_out(void (*end)(int status), int status);
+/* Volumes are written: what poll_run_out asked for. */
+void poll_written(void);

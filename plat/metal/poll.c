@@ -11,12 +11,15 @@
 #include "plat/metal/caps.h"
 #include "plat/metal/metal.h"
 #include "vm/proc/port.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/safe.h"
 #include "vm/proc/sched.h"
 
-/* Halting: this long without an interrupt and without work means that all output has gone; at most that long in all. */
+/* Halting: this long without an interrupt and without work means that all output has gone; at most that long in all,
+ * and that much longer while volumes are being written. */
 #define QUIET_NS (20 * INT64_C(1000000))
 #define RUN_OUT_NS INT64_C(1000000000)
+#define WRITE_NS (10 * INT64_C(1000000000))
 
 static struct Poll {
     Sched *scheds[MAX_SCHEDULERS];
@@ -25,6 +28,7 @@ static struct Poll {
     void (*end)(int status); /* set: the machine is halting */
     int end_status;
     int64_t end_by_ns;
+    Term writer; /* atomic: who was told to write the volumes and is not ready; else NONVALUE */
 } poll;
 
 static void deliver(const IrqRecord *record)
@@ -69,12 +73,31 @@ static void idle(int64_t timeout_ns)
     }
 }
 
+static bool is_writing(void)
+{
+    Term writer = __atomic_load_n(&poll.writer, __ATOMIC_ACQUIRE);
+    return writer != NONVALUE && is_alive(writer);
+}
+
+void poll_written(void) { __atomic_store_n(&poll.writer, NONVALUE, __ATOMIC_RELEASE); }
+
+/* Whoever is registered as loom_halt gets the message `halting`, and answers with loom_hw:halt_ready(). */
+static void ask_for_writing(void)
+{
+    Term writer = registry_find(A_loom_halt);
+    poll.writer = writer;
+    if (writer != NONVALUE) {
+        Letter l = letter_new(0);
+        letter_send(&l, writer, A_halting);
+    }
+}
+
 /* While halting, idling is bounded, and idling to that bound is the end. */
 static void idle_out(int64_t timeout_ns)
 {
     bool whole = timeout_ns < 0 || timeout_ns >= QUIET_NS;
     idle(whole ? QUIET_NS : timeout_ns);
-    if (whole && !is_wanted()) {
+    if (whole && !is_wanted() && !is_writing()) {
         poll.end(poll.end_status);
     }
 }
@@ -92,7 +115,7 @@ static bool look(void)
 void plat_poll(Sched *s, int64_t timeout_ns)
 {
     if (s->index == 0) {
-        if (poll.end != NULL && clock_now_ns() > poll.end_by_ns) {
+        if (poll.end != NULL && clock_now_ns() > poll.end_by_ns + (is_writing() ? WRITE_NS : 0)) {
             poll.end(poll.end_status);
         }
         if (!look() && timeout_ns != 0 && !is_wanted()) {
@@ -117,6 +140,7 @@ _Noreturn void poll_run_out(void (*end)(int status), int status)
         poll.end = end;
         poll.end_status = status;
         poll.end_by_ns = clock_now_ns() + RUN_OUT_NS;
+        ask_for_writing();
         plat_wake(sched_get(0));
         sched_main(plat_sched());
     }

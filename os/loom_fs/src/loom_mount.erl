@@ -14,12 +14,13 @@
 -define(TABLE, {?MODULE, table}).     % [mount()]
 -define(CALL_MS, 120000).
 -define(LOOK_MS, 500).
+-define(EARLY_LOOK_MS, 10). % until OTP is far enough to look at all
 
 -type mount() :: #{point := binary(), volume := atom(), source := {module(), atom(), [term()]} | binary(),
                    module := module(), options := map()}.
 -export_type([mount/0]).
 %% Devices that were looked at, so that each is mounted once.
--type state() :: #{seen := #{binary() => term()}}.
+-type state() :: #{seen => #{binary() => term()}}. % nothing before the first look that could be
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
@@ -62,11 +63,12 @@ path(Name) ->
 %%% The server
 
 -spec init([]) -> {ok, state(), {continue, volumes}}.
-init([]) -> {ok, #{seen => #{}}, {continue, volumes}}.
+init([]) -> {ok, #{}, {continue, volumes}}.
 
 %% After a restart, of this process or of the volumes' supervisor: all that is in the table runs.
 handle_continue(volumes, State) ->
     _ = erlang:monitor(process, loom_volume_sup),
+    subscribe(),
     _ = [start(M) || M <- table()],
     _ = erlang:send_after(0, self(), look),
     {noreply, State}.
@@ -149,8 +151,17 @@ unmount(Volume, #{point := Point} = M) ->
 handle_cast(Request, _State) -> error({unexpected_cast, Request}).
 
 handle_info(look, State) ->
-    _ = erlang:send_after(?LOOK_MS, self(), look),
-    {noreply, look(State)};
+    New = look(State),
+    _ = erlang:send_after(case New of #{seen := _} -> ?LOOK_MS; #{} -> ?EARLY_LOOK_MS end, self(), look),
+    {noreply, New};
+handle_info({loom_devices, up, block, _}, State) -> {noreply, look(State)};
+handle_info({loom_devices, down, block, _}, State) -> {noreply, State};
+handle_info({'DOWN', _, process, {loom_devices, _}, _}, State) ->
+    _ = erlang:send_after(?LOOK_MS, self(), subscribe),
+    {noreply, State};
+handle_info(subscribe, State) ->
+    subscribe(),
+    {noreply, State};
 handle_info({'DOWN', _, process, {loom_volume_sup, _}, _}, State) ->
     _ = erlang:send_after(20, self(), volumes),
     {noreply, State};
@@ -158,7 +169,15 @@ handle_info(volumes, State) -> {noreply, State, {continue, volumes}}.
 
 %%% Disks that appear
 
-look(#{seen := Seen} = State) ->
+%% Told of a new disk, so that it is there at once; looked for as well, because loom_block may hear of it later.
+subscribe() ->
+    _ = erlang:monitor(process, loom_devices),
+    try loom_devices:subscribe(block)
+    catch exit:_ -> ok % its 'DOWN' is on the way
+    end.
+
+look(State) ->
+    Seen = maps:get(seen, State, #{}),
     %% Mounting needs OTP's file server, which starts after Loom's services.
     case whereis(file_server_2) =/= undefined andalso loom_block:names() of
         Names when is_list(Names) ->
@@ -168,7 +187,7 @@ look(#{seen := Seen} = State) ->
                     _ = [appeared(D) || #{name := Name} = D <- loom_block:list(),
                                         lists:member(maps:get(part_of, D, Name), New)]
             end,
-            State#{seen := maps:from_list([{N, seen} || N <- Names])};
+            State#{seen => maps:from_list([{N, seen} || N <- Names])};
         _ -> State
     end.
 

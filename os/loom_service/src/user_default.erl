@@ -224,20 +224,10 @@ uptime() ->
               [Days, H, M, S, erlang:system_info(process_count), erlang:statistics(total_run_queue_lengths)]).
 
 -spec reboot() -> no_return().
-reboot() ->
-    leave(),
-    loom_hw:reset().
+reboot() -> loom_hw:reset().
 
 -spec poweroff() -> no_return().
-poweroff() ->
-    leave(),
-    loom_hw:poweroff().
-
-%% Volumes with open files are left as clean as they can be.
-leave() ->
-    sync(),
-    _ = [loom_mount:umount(Point) || #{point := Point} <- loom_mount:table()],
-    ok.
+poweroff() -> loom_hw:poweroff().
 
 %% @doc The machine's devices, one a line.
 -spec hw() -> ok.
