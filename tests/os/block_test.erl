@@ -6,7 +6,8 @@
 main(Machine) ->
     ok = logger:set_primary_config(level, case os:getenv("LOUD") of false -> none; _ -> all end),
     Tests = [{partitions_mbr, fun partitions_mbr/0}, {partitions_gpt, fun partitions_gpt/0},
-             {block_killed, fun block_killed/0}, {block_flush, fun block_flush/0}, {block_errors, fun block_errors/0},
+             {block_killed, fun block_killed/0}, {block_killed_with_driver, fun block_killed_with_driver/0},
+             {block_flush, fun block_flush/0}, {block_errors, fun block_errors/0},
              {fat_over_blocks_killed, fun fat_over_blocks_killed/0}],
     Failed = [Name || {Name, F} <- Tests, not fs_test:passes(Machine, Name, F)],
     halt(length(Failed)).
@@ -52,8 +53,12 @@ start_driver(Disk) ->
 devices(Disk, Driver, Subscribers) ->
     receive
         {'$gen_call', {Pid, _} = From, {subscribe, block}} ->
-            Pid ! {loom_devices, up, block, unit(Disk, Driver)},
+            %% At once, or later as when the driver is just being started.
+            erlang:send_after(rand:uniform(2) * 5 - 5, self(), {up, Pid}),
             gen_server:reply(From, self()),
+            devices(Disk, Driver, Subscribers);
+        {up, Pid} ->
+            Pid ! {loom_devices, up, block, unit(Disk, Driver)},
             devices(Disk, Driver, [Pid | Subscribers]);
         {'EXIT', Driver, _} ->
             New = start_driver(Disk),
@@ -162,6 +167,20 @@ block_killed() ->
         ok = loom_block:flush(H),
         All = << <<(maps:get(B, Model, <<0:4096>>))/binary>> || B <- lists:seq(0, 1999) >>,
         All = fat_disk:image(Disk)
+    end).
+
+%% A request may reach the new service before it hears of the unit, or before there is one again.
+block_killed_with_driver() ->
+    Disk = fat_disk:new(2000, true),
+    with_disk(Disk, fun() ->
+        {ok, H} = loom_block:open(<<"vda">>),
+        ok = loom_block:write(H, 7, <<7:4096>>),
+        [begin
+             Block = whereis(loom_block),
+             [exit(whereis(Name), kill) || Name <- Names, is_pid(whereis(Name))],
+             spawn(fun() -> again(loom_block, Block), timer:sleep(infinity) end),
+             {N, Names, {ok, <<7:4096>>}} = {N, Names, loom_block:read(H, 7, 1)}
+         end || N <- lists:seq(1, 30), Names <- [[loom_block], [block_driver, loom_block]]]
     end).
 
 block_step(H, Model, N) when N =< 4 ->

@@ -26,6 +26,7 @@
 -define(IN_FLIGHT, 8).         % writes of a round
 -define(LOOK_MS, 1000).
 -define(ANSWER_MS, 15000).     % then the driver is taken to hang
+-define(UNKNOWN_MS, 10).       % then a request for a unit that is not known is looked at again
 -define(AWAY_MS, 30000).       % then its requests fail
 
 -type handle() :: #{unit := binary(), first := non_neg_integer(), count := non_neg_integer(),
@@ -54,6 +55,7 @@
                timer = none :: reference() | none,
                away = none :: none | integer()}).     % since when there is no driver
 -record(s, {units = #{} :: #{binary() => #unit{}},
+            since :: integer(),
             counts = #{} :: #{atom() => non_neg_integer()}}).
 -record(reading, {from, block, count, changes, left, got = #{}}).
 
@@ -169,7 +171,16 @@ call(Request, Patience) ->
 
 init([]) ->
     subscribe(),
-    {ok, #s{}}.
+    {ok, known(#s{since = now_ms()})}.
+
+%% The units there are were told before the subscription was answered. Requests that came first must find them.
+known(S) ->
+    receive
+        {loom_devices, up, block, _} = Up ->
+            {noreply, New} = handle_info(Up, S),
+            known(New)
+    after 0 -> S
+    end.
 
 %% The finder of devices may be restarted too.
 subscribe() ->
@@ -188,7 +199,14 @@ handle_call(Request, From, #s{units = Units} = S) ->
         #{Name := U} ->
             New = request(Request, From, U),
             {noreply, count(element(1, Request), S#s{units = Units#{Name := New}})};
-        #{} -> {reply, {error, enodev}, S}
+        #{} ->
+            %% Who has a handle knew the unit: if this process is new, the unit's driver may be on its way back.
+            case now_ms() - S#s.since < ?AWAY_MS of
+                true ->
+                    _ = erlang:send_after(?UNKNOWN_MS, self(), {again, Request, From}),
+                    {noreply, S};
+                false -> {reply, {error, enodev}, S}
+            end
     end.
 
 count(What, #s{counts = Counts} = S) -> S#s{counts = Counts#{What => maps:get(What, Counts, 0) + 1}}.
@@ -205,6 +223,13 @@ handle_info({loom_devices, down, block, Name}, S) -> {noreply, with_unit(Name, f
 handle_info({'DOWN', _, process, {loom_devices, _}, _}, S) ->
     _ = erlang:send_after(20, self(), subscribe),
     {noreply, S};
+handle_info({again, Request, From}, S) ->
+    case handle_call(Request, From, S) of
+        {reply, Reply, New} ->
+            gen_server:reply(From, Reply),
+            {noreply, New};
+        NoReply -> NoReply
+    end;
 handle_info(subscribe, S) ->
     subscribe(),
     {noreply, S};
