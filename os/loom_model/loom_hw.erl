@@ -1,12 +1,14 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc A model of the hardware natives (doc/hardware.md) for Linux: a machine with a 16550, I/O ports that nobody
-%% answers for, and a PCI bus with the model devices that a test plugs in. Capabilities are checked as the real ones
-%% are. The unmodified drivers run on it, and can be killed at any access they make. Never part of the bundle.
+%% @doc A model of the hardware natives (doc/hardware.md) for Linux: a machine with a 16550, the memory of a real-time
+%% clock, I/O ports that nobody answers for, and a PCI bus with the model devices that a test plugs in. Capabilities
+%% are checked as the real ones are. The unmodified drivers run on it, and can be killed at any access they make. Never
+%% part of the bundle.
 -module(loom_hw).
 -behaviour(gen_server).
 
 -export([start/0, start/1, stop/1, wire/0, drain/0, type/1]).
 -export([plug_screen/2, screen/0, fb_info/1, fb_cursor/3, fb_fill/6, fb_text/6, fb_scroll/5, fb_show/5, fb_refresh/5]).
+-export([set_cmos/1, logged/0]).
 -export([plug/3, unplug/1, tell/2, kill_at/2, accesses/0, violations/0, kept/0]).
 -export([claim/0, grant/3, revoke/1, inventory/1, port_in/3, port_out/4, port_in_bytes/3, port_out_bytes/3, log/1]).
 -export([mmio_read/3, mmio_write/4, dma_address/1, dma_read/3, dma_write/3]).
@@ -16,6 +18,7 @@
 
 -define(UART, 16#3f8).
 -define(UART_IRQ, 4).
+-define(CMOS, 16#70).
 -define(FIFO_MS, 1). % sixteen bytes take 1.4 ms at 115200 baud
 -define(FIRST_VECTOR, 16#30).
 
@@ -23,6 +26,8 @@
 -record(cap, {owner :: pid(), spec :: term(), vector = 0 :: non_neg_integer(), subscribed = false :: boolean(),
     masked = false :: boolean()}).
 -record(s, {caps = #{} :: #{reference() => #cap{}},
+            cmos = {0, <<0:128/unit:8>>} :: {0..127, binary()}, % the chosen byte, all bytes
+            log = [] :: [iodata()],
             uart = loom_model_uart:new() :: loom_model_uart:uart(),
             screen = none :: none | loom_model_fb:screen(),
             levels = #{} :: #{non_neg_integer() => boolean()},
@@ -50,6 +55,12 @@ drain() ->
         0 -> ok;
         _ -> timer:sleep(1), drain()
     end.
+%% @doc Lines of the log, oldest first.
+-spec logged() -> [binary()].
+logged() -> gen_server:call(?MODULE, logged).
+%% @doc What the clock's battery has kept.
+-spec set_cmos(<<_:1024>>) -> ok.
+set_cmos(Bytes) -> gen_server:call(?MODULE, {set_cmos, Bytes}).
 %% @doc Input from the wire.
 -spec type(binary()) -> ok.
 type(Bytes) -> gen_server:call(?MODULE, {type, Bytes}).
@@ -110,7 +121,7 @@ irq_unsubscribe(Cap) -> checked({unsubscribe, Cap}).
 irq_ack(Cap) -> checked({ack, Cap}).
 irq_vector(Cap) -> checked({vector, Cap}).
 irq_message(Cap) -> checked({message, Cap}).
-log(Line) when is_list(Line); is_binary(Line) -> ok.
+log(Line) when is_list(Line); is_binary(Line) -> gen_server:cast(?MODULE, {log, Line}).
 list() -> loom_devices:list().
 
 checked(Request) ->
@@ -127,6 +138,8 @@ init(Devices) ->
     {ok, #s{}}.
 
 handle_call(wire, _From, S) -> {reply, loom_model_uart:wire(S#s.uart), S};
+handle_call(logged, _From, S) -> {reply, [iolist_to_binary(L) || L <- lists:reverse(S#s.log)], S};
+handle_call({set_cmos, Bytes}, _From, S) -> {reply, ok, S#s{cmos = {0, Bytes}}};
 handle_call(pending, _From, S) -> {reply, loom_model_uart:pending(S#s.uart), S};
 handle_call({type, Bytes}, _From, S) -> {reply, ok, uart(loom_model_uart:input(Bytes, S#s.uart), S)};
 handle_call({plug, Place, Module, Args}, _From, S) ->
@@ -155,6 +168,7 @@ handle_call(Request, {Pid, _}, #s{caps = Caps, accesses = Count} = S) ->
         {_, Next} -> {reply, badarg, Next}
     end.
 
+handle_cast({log, Line}, S) -> {noreply, S#s{log = [Line | S#s.log]}};
 handle_cast(Request, _S) -> error({unexpected_cast, Request}).
 
 handle_info(transmitted, S) -> {noreply, uart(loom_model_uart:transmitted(S#s.uart), S)};
@@ -245,6 +259,12 @@ access({out, _, Offset, 8, Value}, {port, ?UART, _}, _, S) ->
     {reply, ok, uart(loom_model_uart:write(Offset, Value, S#s.uart), S)};
 access({bytes, _, 0, Bytes}, {port, ?UART, _}, _, S) ->
     {reply, ok, uart(loom_model_uart:write_bytes(Bytes, S#s.uart), S)};
+access({out, _, 0, 8, Index}, {port, ?CMOS, 2}, _, #s{cmos = {_, Bytes}} = S) ->
+    {reply, ok, S#s{cmos = {Index band 127, Bytes}}};
+access({in, _, 1, 8}, {port, ?CMOS, 2}, _, #s{cmos = {Index, Bytes}} = S) -> {reply, binary:at(Bytes, Index), S};
+access({out, _, 1, 8, Value}, {port, ?CMOS, 2}, _, #s{cmos = {Index, Bytes}} = S) ->
+    <<Before:Index/binary, _, Behind/binary>> = Bytes,
+    {reply, ok, S#s{cmos = {Index, <<Before/binary, Value, Behind/binary>>}}};
 access({in, _, Offset, Width}, {port, Base, Count}, _, S) -> {reply, window_read(io, Base, Count, Offset, Width), S};
 access({out, _, Offset, Width, Value}, {port, Base, Count}, _, S) ->
     {reply, window_write(io, Base, Count, Offset, Width, Value), S};

@@ -9,12 +9,18 @@
 -type config() :: #{vendor := 0..16#ffff, device := 0..16#ffff, class := {byte(), byte(), byte()},
     bars := [{0..5, mmio | io, Size :: pos_integer()}],
     msix => {Bar :: 0..5, Offset :: non_neg_integer()}, % a table with one vector; without it the device has a line
-    capabilities => [{Id :: byte(), binary()}], subsystem => 0..16#ffff}.
+    capabilities => [{Id :: byte(), binary()}], subsystem => 0..16#ffff,
+    registers => [{Offset :: byte(), binary()}], % of configuration space, to begin with
+    fixed => [{Window :: 6..99, mmio | io, Address :: pos_integer(), Size :: pos_integer()}]}. % at no base address
 
 -callback init(Args :: term()) -> {config(), State :: term()}.
 -callback read(Bar :: 0..5, Offset :: non_neg_integer(), Width :: 8 | 16 | 32 | 64, State) ->
     {non_neg_integer(), State}.
 -callback write(Bar :: 0..5, Offset :: non_neg_integer(), Width :: 8 | 16 | 32 | 64, non_neg_integer(), State) -> State.
+%% A write to a register of its own in configuration space: what it reads as from now on, and the new state.
+-callback config(Offset :: byte(), Width :: 8 | 16 | 32, non_neg_integer(), State) ->
+    {non_neg_integer(), State} | false.
+-optional_callbacks([config/4]).
 %% What later/1 was called with, or what a test tells the device (loom_hw:tell/2).
 -callback event(term(), State) -> State.
 

@@ -11,6 +11,7 @@
 
 -record(f, {module :: module(), state :: term(), config :: binary(),
     bars :: [{0..5, mmio | io, pos_integer()}],
+    fixed = [] :: [{6..99, mmio | io, Address :: pos_integer(), pos_integer()}],
     msix :: {0..5, non_neg_integer()} | none, msix_at = 0 :: 0..255, table = <<0:96, 1:32/little>> :: binary(),
     pending = false :: boolean(), line = false :: boolean()}).
 
@@ -26,8 +27,14 @@ plug({_, Slot, _} = Place, Module, Args) ->
         (case List of <<>> -> 0; _ -> 16#40 end), 0:56, ?SHARED_LINE, 1, 0, 0>>,
     Rest = 256 - byte_size(Head) - byte_size(List),
     put({function, Place}, #f{module = Module, state = State, config = <<Head/binary, List/binary, 0:Rest/unit:8>>,
-        bars = Bars, msix = Msix, msix_at = MsixAt}).
+        bars = Bars, fixed = maps:get(fixed, Given, []), msix = Msix, msix_at = MsixAt}),
+    [set_config(Place, Offset, Bytes) || {Offset, Bytes} <- maps:get(registers, Given, [])].
 
+set_config(Place, Offset, Bytes) ->
+    #f{config = Config} = F = get({function, Place}),
+    Size = byte_size(Bytes),
+    <<Before:Offset/binary, _:Size/binary, Behind/binary>> = Config,
+    put({function, Place}, F#f{config = <<Before/binary, Bytes/binary, Behind/binary>>}).
 
 unplug(Place) -> erase({function, Place}).
 
@@ -67,7 +74,7 @@ config_read(Place, Offset, Width) ->
     <<Value:Width/little>> = binary:part(Config, Offset, Width div 8),
     Value.
 
-%% Only what can be written: command, base addresses, line, and control and mask of MSI-X.
+%% Only what can be written: command, base addresses, line, control and mask of MSI-X, and what the device knows of.
 config_write(Place, Offset, Width, Value) ->
     #f{config = Config} = F = get({function, Place}),
     Size = Width div 8,
@@ -79,10 +86,20 @@ config_write(Place, Offset, Width, Value) ->
         _ when Offset >= 16#10, Offset < 16#28, Width =:= 32 -> bar_written((Offset - 16#10) div 4, Value, F);
         _ when Offset =:= F#f.msix_at + 2, F#f.msix_at > 0 ->
             F#f{config = <<Before/binary, (Value band 16#c000):16/little, Behind/binary>>};
-        _ -> F
+        _ -> device_config(Place, Offset, Width, Value, F)
     end,
     put({function, Place}, New),
     flush(Place).
+
+device_config(Place, Offset, Width, Value, #f{module = Module, state = State, config = Config} = F) ->
+    case erlang:function_exported(Module, config, 4) andalso Module:config(Offset, Width, Value, State) of
+        {Kept, New} ->
+            put(device, Place),
+            Size = Width div 8,
+            <<Before:Offset/binary, _:Size/binary, Behind/binary>> = Config,
+            F#f{state = New, config = <<Before/binary, Kept:Width/little, Behind/binary>>};
+        false -> F
+    end.
 
 bar_written(Index, Value, #f{bars = Bars, config = Config} = F) ->
     At = 16#10 + 4 * Index,
@@ -117,7 +134,10 @@ find_window(Kind, Base, Size) ->
     Found = [{Place, Index, Base - Address}
              || Place <- places(), #f{bars = Bars} = F <- [get({function, Place})], command(F) band Bit =/= 0,
                 {Index, K, Length} <- Bars, K =:= Kind, Address <- [address(Index, F)],
-                Base >= Address, Base + Size =< Address + Length],
+                Base >= Address, Base + Size =< Address + Length]
+        ++ [{Place, Index, Base - Address}
+            || Place <- places(), #f{fixed = Fixed} <- [get({function, Place})], {Index, K, Address, Length} <- Fixed,
+               K =:= Kind, Base >= Address, Base + Size =< Address + Length],
     case Found of
         [Window] -> Window;
         [] -> none

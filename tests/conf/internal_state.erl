@@ -23,6 +23,8 @@ open() ->
     [tell(wait, X) || X <- [deallocations, thread_progress, aux_work, timer_cancellations, foo]],
     [tell(X, Y) || {X, Y} <- [{foo, 1}, {available_internal_state, foo}, {reds_left, 100}, {reds_left, foo}, {next_pid, foo},
                              {next_pid, -1}, {mbuf, {a, "b"}}, {ets_force_trap, true}, {colliding_names, foo}]],
+    [tell(How, Ms) || How <- [sleep, block], Ms <- [0, 1, -3, foo, 1 bsl 70]],
+    [long(How) || How <- [sleep, block]],
     true = erts_debug:get_internal_state(reds_left) =< 4000,
     {Pid, Ref} = spawn_monitor(fun() -> ok end),
     receive {'DOWN', Ref, _, _, _} -> ok end,
@@ -34,6 +36,10 @@ open() ->
     Hash = ets:new(a, []),
     Tree = ets:new(a, [ordered_set, public, {write_concurrency, true}]),
     [tell(Wish, {Table, true}) || Wish <- [ets_force_split, ets_debug_random_split_join], Table <- [Hash, Tree]].
+
+long(How) ->
+    {Us, true} = timer:tc(erts_debug, set_internal_state, [How, 20]),
+    io:format("~p ~p~n", [How, Us >= 20000]).
 
 ask(X) -> io:format("~p~n", [catch no_arguments(fun() -> erts_debug:get_internal_state(X) end)]).
 

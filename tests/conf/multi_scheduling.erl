@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% system_flag(multi_scheduling, _): blocks are counted by process, end with it, and what system_info says of them.
+%% Processes that are bound to a scheduler.
 -module(multi_scheduling).
 -export([main/0]).
 
@@ -10,6 +11,7 @@ name(L) when is_list(L) -> lists:sort([case P =:= self() of true -> me; false ->
 name(X) -> X.
 
 main() ->
+    bound(),
     p(first, info()),
     p(bad, [flag(V) || V <- [foo, unblock, unblock_normal, true, 1]]),
     [p(V, {flag(V), info()}) || V <- [block, block, unblock, unblock, unblock,
@@ -28,3 +30,18 @@ main() ->
     p(sums, [receive {'DOWN', M1, _, _, S} -> S end || {_, M1} <- Ps]),
     p(online, erlang:system_info(schedulers_online) =:= erlang:system_info(schedulers)),
     p(end_, [flag(unblock), info()]).
+
+%% Whatever else runs: started there, they stay there.
+bound() ->
+    Last = erlang:system_info(schedulers),
+    Where = fun() -> erlang:system_info(scheduler_id) end,
+    Ask = fun(Options) -> {_, M} = spawn_opt(fun() ->
+        Ids = [begin timer:sleep(N rem 3), Where() end || N <- lists:seq(1, 20)],
+        exit({lists:usort(Ids), process_flag(scheduler, 0)}) end, [monitor | Options]), M end,
+    Ms = [{N, Ask([{scheduler, N}])} || N <- lists:seq(1, Last), _ <- lists:seq(1, 5)],
+    Wrong = [X || {N, M} <- Ms, X <- [receive {'DOWN', M, _, _, Y} -> Y end], X =/= {[N], N}],
+    p(bound, Wrong),
+    Free = Ask([{scheduler, 0}]),
+    p(unbound, receive {'DOWN', Free, _, _, {_, Flag}} -> Flag end),
+    p(bad, [try spawn_opt(fun() -> ok end, [{scheduler, N}]) catch C:R -> {C, R} end
+            || N <- [-1, a, Last + 1, 1 bsl 70]]).

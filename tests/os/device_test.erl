@@ -6,6 +6,7 @@
 
 -export([main/1, main/2]).
 -export([init/1]).
+-export([with_devices/2, up/1, wait_state/2, killed_everywhere/3]). % for watchdog_test
 
 -define(PLACE, {0, 3, 0}).
 
@@ -16,7 +17,8 @@ main(Machine, Word) ->
     ok = logger:set_primary_config(level, none),
     Tests = [{registry, fun registry/0}, {hanging_driver, fun hanging_driver/0}]
         ++ [T || Kind <- [virtio_blk, nvme], T <- block_tests(Kind, Machine)]
-        ++ [T || Kind <- [virtio_net], T <- net_tests(Kind, Machine)],
+        ++ [T || Kind <- [virtio_net], T <- net_tests(Kind, Machine)]
+        ++ watchdog_test:tests(Machine),
     Wanted = [T || {Name, _} = T <- Tests, string:find(atom_to_list(Name), Word) =/= nomatch],
     Failed = [Name || {Name, F} <- Wanted, not passes(Machine, Name, F)],
     halt(length(Failed)).
@@ -28,7 +30,8 @@ passes(Machine, Name, F) ->
     Passed.
 
 clean_up() ->
-    case [P || Name <- [loom_hal, loom_lines, loom_bus_sup, loom_devices_sup, loom_devices, loom_hw],
+    case [P || Name <- [loom_hal, loom_lines, loom_bus_sup, loom_devices_sup, loom_devices, loom_hw,
+                       loom_drv_timer, loom_heartbeat, watchdog_root],
                P <- [whereis(Name)], P =/= undefined] of
         [] -> ok;
         Left ->
@@ -54,6 +57,7 @@ ends(Machine, Name, Pid, Ref) ->
 %% --- the machine -------------------------------------------------------------------------------------------------
 
 %% The part of loom_hal_sup that is for devices.
+init(none) -> {ok, {#{}, []}};
 init([]) ->
     Children = [#{id => M, start => {M, start_link, []}} || M <- [loom_hal, loom_lines, loom_bus_sup]],
     {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, Children}}.

@@ -13,13 +13,16 @@
 #include "vm/bif/bif_process.h"
 #include "vm/bif/bif_scheduler.h"
 #include "vm/ets/table.h"
+#include "vm/plat.h"
 #include "vm/proc/exception.h"
+#include "vm/proc/safe.h"
 #include "vm/proc/table.h"
 #include "vm/term/binary.h"
 #include "vm/term/hash.h"
 #include "vm/term/map.h"
 
 enum { DEFAULT_UNICODE_LIMIT = 40000, DEFAULT_RE_LIMIT = 40000, MAX_COLLIDING = 1000 };
+#define NS_PER_MS INT64_C(1000000)
 
 /* Atomic, each for itself. */
 static struct DebugState {
@@ -123,6 +126,25 @@ static Term set_wait(Proc *p, Term value)
     return known ? A_ok : p_badarg(p);
 }
 
+/* Holds this scheduler for so many milliseconds as a native that does not end would; `block`: all others stand too. */
+static Term set_asleep(Proc *p, Term ms, bool block)
+{
+    if (!is_small(ms)) {
+        return p_badarg(p);
+    }
+    if (block) {
+        safe_alone_begin();
+    }
+    const int64_t start = plat_monotonic_ns(), wanted = small_value(ms) > 0 ? small_value(ms) : 0;
+    while ((plat_monotonic_ns() - start) / NS_PER_MS < wanted) {
+        plat_relax();
+    }
+    if (block) {
+        safe_alone_end();
+    }
+    return A_true;
+}
+
 static void destroy_nothing(Magic *m)
 {
     (void)m;
@@ -175,6 +197,9 @@ NATIVE(native_erts_debug_set_internal_state)
         return set_split(p, a[1]);
     case A_wait:
         return set_wait(p, a[1]);
+    case A_sleep:
+    case A_block:
+        return set_asleep(p, a[1], a[0] == A_block);
     case A_force_gc:
         return set_collected(p, a[1]);
     case A_test_long_gc_sleep:

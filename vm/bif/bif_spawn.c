@@ -127,7 +127,8 @@ static bool parse_pair(SpawnRequest *r, Term key, Term value)
     case A_fullsweep_after:
         o->fullsweep_after = is_small(value) ? (unsigned)small_value(value) & 0xffff : 0;
         return parse_count(value, &n);
-    case A_scheduler: /* binding to a scheduler: there is one */
+    case A_scheduler: /* numbered from 1; 0: bound to none */
+        o->scheduler = is_small(value) ? (unsigned)small_value(value) : 0;
         return parse_count(value, &n) && n <= sched_count();
     case A_reply:
         return r->is_request && parse_reply(r, value);

@@ -204,6 +204,7 @@ void spawn_opts_default(SpawnOpts *o, const Proc *parent)
 static void proc_set_options(Proc *p, const SpawnOpts *o)
 {
     p->priority = o->priority;
+    p->bound = o->scheduler ? sched_get(o->scheduler - 1) : NULL;
     p->min_bin_vheap_words = heap_next_size(o->min_bin_vheap_words);
     p->virtual_bytes = p->min_bin_vheap_words * sizeof(Term);
     p->max_heap_words = o->max_heap_words;

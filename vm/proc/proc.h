@@ -79,7 +79,7 @@ struct Proc {
     intptr_t fcalls;    /* reductions left in this slice */
     const Word *ip;     /* where to resume */
     Sched *sched;       /* the scheduler that runs it (or ran it last) */
-    Sched *bound;       /* process_flag(scheduler): where it must run; NULL: anywhere */
+    Sched *bound;       /* process_flag(scheduler), spawn_opt: where it must run; NULL: anywhere */
     unsigned arity;     /* x registers saved in `saved_x` (or `saved_x_more`) */
     unsigned flags;     /* PF_ */
     Term saved_x[SAVED_X_REGS];
@@ -204,6 +204,7 @@ typedef struct SpawnOpts {
     size_t min_heap_words, min_bin_vheap_words, max_heap_words;
     unsigned max_heap_flags, fullsweep_after;
     bool off_heap_messages, system;
+    unsigned scheduler; /* the one that it is bound to, from 1; 0: none */
     struct SeqSpawn *sequence; /* trace/seq.h: of a spawn_request by a process with a token; else NULL */
 } SpawnOpts;
 void spawn_opts_default(SpawnOpts *o, const Proc *parent);

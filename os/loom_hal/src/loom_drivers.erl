@@ -7,11 +7,17 @@
 %% All keys of `match' must be the device's. `name': what its units' names begin with; a number follows, by place.
 -type row() :: #{module := module(), match := map(), name := string()}.
 
+%% Bridges with a TCO as loom_drv_itco knows it: those of the ICH9 family.
+-define(ICH9_LPC, [16#2912, 16#2914, 16#2916, 16#2917, 16#2918, 16#2919]).
+
 -spec table() -> [row()].
 table() ->
     virtio(16#1001, 16#1042, loom_drv_virtio_blk, "vd")
     ++ virtio(16#1000, 16#1041, loom_drv_virtio_net, "eth")
-    ++ [#{module => loom_drv_nvme, match => #{class => {1, 8, 2}}, name => "nvme"}].
+    ++ [#{module => loom_drv_nvme, match => #{class => {1, 8, 2}}, name => "nvme"},
+        #{module => loom_drv_i6300esb, match => #{vendor => 16#8086, device => 16#25ab}, name => "watchdog"}]
+    ++ [#{module => loom_drv_itco, match => #{vendor => 16#8086, device => Id}, name => "watchdog"}
+        || Id <- ?ICH9_LPC].
 
 %% Old numbers are of devices that have the old interface as well (Virtio 1.2, 4.1.2).
 virtio(Old, New, Module, Name) ->

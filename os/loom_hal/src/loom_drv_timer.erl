@@ -1,10 +1,11 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc The real-time clock (MC146818): the wall clock, and a tick of 2 to 8192 Hz for who needs one from hardware.
-%% The machine's own timers do not come from here but from the local APIC.
+%% The machine's own timers do not come from here but from the local APIC. Beside the clock the chip has memory that its
+%% battery keeps: firmware has most of it, the last eight bytes are for notes to the next run.
 -module(loom_drv_timer).
 -behaviour(loom_driver).
 
--export([now/0, subscribe/1]).
+-export([now/0, subscribe/1, note/0, set_note/1]).
 -export([init/0, handle_interrupt/3, handle_request/3]).
 
 -define(INDEX, 0).
@@ -16,6 +17,8 @@
 -define(UPDATING, 16#80).
 -define(BINARY_24H, 16#06).
 -define(PERIODIC, 16#40).
+-define(NOTE, 16#78). % of the 128 bytes
+-define(NOTE_SIZE, 8).
 
 -record(s, {io :: loom_hal:cap(), irq :: loom_hal:cap(), subscriber = none :: pid() | none}).
 
@@ -26,6 +29,13 @@ now() -> loom_driver:call(?MODULE, now).
 %% @doc `{loom_drv_timer, Pid, {tick, Time, Count}}' at 32768 bsr (Rate - 1) Hz, Rate 3..15; `off' stops it.
 -spec subscribe(3..15 | off) -> pid().
 subscribe(Rate) -> loom_driver:call(?MODULE, {subscribe, Rate}).
+
+%% @doc The eight bytes that outlive a reset.
+-spec note() -> <<_:64>>.
+note() -> loom_driver:call(?MODULE, note).
+
+-spec set_note(<<_:64>>) -> ok.
+set_note(Bytes) when byte_size(Bytes) =:= ?NOTE_SIZE -> loom_driver:call(?MODULE, {set_note, Bytes}).
 
 init() ->
     {ok, Io} = loom_hal:grant({port, 16#70, 2}),
@@ -41,6 +51,11 @@ handle_interrupt(Time, Count, #s{io = Io} = S) ->
     loom_driver:event({?MODULE, S#s.subscriber}, {tick, Time, Count}),
     {ok, S}.
 
+handle_request(note, _From, #s{io = Io} = S) ->
+    {reply, << <<(reg(Io, ?NOTE + I))>> || I <- lists:seq(0, ?NOTE_SIZE - 1) >>, S};
+handle_request({set_note, Bytes}, _From, #s{io = Io} = S) ->
+    [put_reg(Io, ?NOTE + I, binary:at(Bytes, I)) || I <- lists:seq(0, ?NOTE_SIZE - 1)],
+    {reply, ok, S};
 handle_request(now, _From, S) -> {reply, read_time(S#s.io), S};
 handle_request({subscribe, off}, _From, #s{io = Io} = S) ->
     put_reg(Io, ?STATUS_B, ?BINARY_24H),

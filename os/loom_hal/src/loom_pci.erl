@@ -13,6 +13,7 @@
 -define(VENDOR, 16#00).
 -define(COMMAND, 16#04).
 -define(STATUS, 16#06).
+-define(CLASS, 16#0b).
 -define(HEADER_TYPE, 16#0e).
 -define(FIRST_BAR, 16#10).
 -define(SUBSYSTEM, 16#2c).
@@ -201,12 +202,14 @@ msi(Pci, Offset) ->
     ok = write(Pci, Offset + 2, 16, Control band bnot 16#70 bor 1),
     Pci#pci{interrupt = {message, Irq}}.
 
-%% @doc For a device that nobody will drive: it answers no more, and does nothing by itself.
+%% @doc For a device that nobody will drive: it answers no more, and does nothing by itself. A bridge stays as it is:
+%% others are behind it.
 -spec switch_off(loom_devices:id()) -> ok | {error, taken | enomem | enodev}.
 switch_off({pci, {Bus, Slot, Function}}) ->
     case loom_hal:grant({pci, Bus, Slot, Function}) of
         {ok, Config} ->
-            ok = loom_hw:pci_write(Config, ?COMMAND, 16, ?COMMAND_NO_INTX),
+            loom_hw:pci_read(Config, ?CLASS, 8) =:= ?CLASS_BRIDGE
+                orelse loom_hw:pci_write(Config, ?COMMAND, 16, ?COMMAND_NO_INTX),
             loom_hw:revoke(Config);
         {error, _} = Error -> Error
     end.

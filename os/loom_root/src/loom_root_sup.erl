@@ -1,7 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The root of everything above the machine: hardware, services, network, then applications. If the hardware layer
-%% as
-%% a whole goes down, what stands on it starts again.
+%% @doc The root of everything above the machine: hardware, services, network, applications, then the heartbeat that
+%% feeds the watchdogs. If the hardware layer as a whole goes down, what stands on it starts again.
 %%
 %% The boot script starts it as a kernel process, before OTP's `application_controller': OTP's own console and file
 %% access need the services below.
@@ -18,4 +17,5 @@ start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 init([]) ->
     Children = [#{id => Sup, start => {Sup, start_link, []}, type => supervisor, shutdown => infinity}
                 || Sup <- [loom_hal_sup, loom_service_sup, loom_net_sup, loom_app_sup]],
-    {ok, {#{strategy => rest_for_one, intensity => 1000, period => 10}, Children}}.
+    Heartbeat = #{id => loom_heartbeat, start => {loom_heartbeat, start_link, []}},
+    {ok, {#{strategy => rest_for_one, intensity => 1000, period => 10}, Children ++ [Heartbeat]}}.
