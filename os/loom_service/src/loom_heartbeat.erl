@@ -87,13 +87,16 @@ asked(Driver, Request) ->
 
 %%% The last run
 
+%% Where there are two, the second may have run out while the first reset the machine: it is not told of.
 told(#{fired := true, kind := Kind, driver := Driver}, #s{note = Note} = S) ->
-    Why = case Note of none -> unknown; _ -> Note end,
-    persistent_term:put(?LAST, {Kind, Why}),
-    loom_hw:log(io_lib:format("watchdog: the last run was reset by ~s: ~s", [Kind, past(Why)])),
+    last() =:= none andalso tell(Kind, case Note of none -> unknown; _ -> Note end),
     _ = asked(Driver, forget),
-    S#s{note = none};
+    S;
 told(_, S) -> S.
+
+tell(Kind, Why) ->
+    persistent_term:put(?LAST, {Kind, Why}),
+    loom_hw:log(io_lib:format("watchdog: the last run was reset by ~s: ~s", [Kind, past(Why)])).
 
 past({scheduler, N}) -> io_lib:format("scheduler ~b made no progress", [N]);
 past(root) -> "the root supervisor did not answer";
