@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The bridge of an ICH9 as far as its watchdog needs it (ICH9 datasheet, 13.9). As loom_model_i6300esb; `strap': the
-%% board's NO_REBOOT, which cannot be cleared then.
+%% @doc The bridge of an ICH9 as far as its watchdog needs it (ICH9 datasheet, 13.9). As loom_model_i6300esb; `strap':
+%% the board's NO_REBOOT, which cannot be cleared then.
 -module(loom_model_itco).
 -behaviour(loom_model_device).
 

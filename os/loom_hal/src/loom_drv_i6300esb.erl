@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The watchdog of the Intel 6300ESB I/O Controller Hub (its datasheet, chapter "Watchdog Timer"). A counter that runs
-%% down twice, then resets the machine; which of the two it is in does not matter here, both get half of the time.
+%% @doc The watchdog of the Intel 6300ESB I/O Controller Hub (its datasheet, chapter "Watchdog Timer"). A counter that
+%% runs down twice, then resets the machine; which of the two it is in does not matter here, both get half of the time.
 %%
 %% A timer that runs when the driver starts goes on: it guards the time in which nobody drives it.
 -module(loom_drv_i6300esb).
@@ -33,7 +33,8 @@ init(#{unit := Name} = Device) ->
     {Io, Pci} = loom_pci:bar(loom_pci:open(Device), 0),
     ok = loom_pci:write(Pci, ?CONFIG, 16, ?CONFIG_NO_INTERRUPT),
     Fired = loom_hw:mmio_read(Io, ?RELOAD, 16) band ?TIMED_OUT =/= 0,
-    Unit = #{name => Name, driver => self(), kind => i6300esb, timeout => {1, ?MOST bsl 16 div ?CLOCK_HZ}, fired => Fired},
+    Unit = #{name => Name, driver => self(), kind => i6300esb, fired => Fired,
+        timeout => {1, ?MOST bsl 16 div ?CLOCK_HZ}},
     ok = loom_devices:publish(watchdog, Unit),
     {ok, #s{pci = Pci, io = Io, unit = Unit}}.
 

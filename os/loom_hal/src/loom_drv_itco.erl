@@ -3,8 +3,8 @@
 %% configuration). It is part of the bridge to the old buses: registers among the ports of power management, and one bit
 %% (NO_REBOOT) in the chipset's window. A counter of 0.6 s steps that runs down twice, then resets the machine.
 %%
-%% A board whose strap says NO_REBOOT has no watchdog: the bit cannot be cleared there. A timer that runs when the driver
-%% starts goes on: it guards the time in which nobody drives it.
+%% A board whose strap says NO_REBOOT has no watchdog: the bit cannot be cleared there. A timer that runs when the
+%% driver starts goes on: it guards the time in which nobody drives it.
 -module(loom_drv_itco).
 -behaviour(loom_driver).
 

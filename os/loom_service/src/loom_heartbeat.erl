@@ -125,7 +125,8 @@ read_note(<<Byte, Rest/binary>>) when Byte =:= 0; Byte =:= 255 ->
     end;
 read_note(_) -> other.
 
-%% @private In a process of its own: the clock's driver may be where nothing runs. Bytes that somebody else uses are left.
+%% @private In a process of its own: the clock's driver may be where nothing runs. Bytes that somebody else uses are
+%% left.
 -spec note(reason() | none) -> ok | other.
 note(Reason) ->
     case {read_note(loom_drv_timer:note()), Reason} of
