@@ -7,6 +7,7 @@
 
 #include "lib/fmt.h"
 #include "vm/bif/assist.h"
+#include "vm/bif/bif_literals.h"
 #include "vm/bif/native.h"
 #include "vm/heap/literal.h"
 #include "vm/load/code.h"
@@ -106,15 +107,14 @@ static HeapFrag *vm_boot_arguments(Term *args)
     return frag;
 }
 
-static void vm_spawn_system(Term module)
+/* Its pid; NONVALUE when the module is not there. */
+static Term vm_spawn_system(Term module)
 {
     SpawnOpts o;
     spawn_opts_default(&o, NULL);
     o.system = true;
     o.priority = PRIO_HIGH;
-    if (module_find(module)) {
-        proc_spawn_mfa(NULL, module, A_start, NIL, &o, NULL);
-    }
+    return module_find(module) ? proc_spawn_mfa(NULL, module, A_start, NIL, &o, NULL) : NONVALUE;
 }
 
 static void vm_spawn_first(void)
@@ -126,7 +126,7 @@ static void vm_spawn_first(void)
     proc_spawn_mfa(NULL, A_erl_init, A_start, args, &o, NULL);
     frag_free(frag);
     vm_spawn_system(A_erts_code_purger);
-    vm_spawn_system(A_erts_literal_area_collector);
+    literals_set_collector(vm_spawn_system(A_erts_literal_area_collector));
 }
 
 void vm_main(const VmConfig *config)

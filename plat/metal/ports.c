@@ -99,7 +99,7 @@ static void *served_open(Port *port, Term name, Term options, Term *error)
     ServedPort *d = vm_calloc(sizeof *d);
     d->port = port;
     d->outputs_end = &d->outputs;
-    d->options_frag = frag_copy_term(options, &d->options);
+    d->options_frag = frag_copy_whole(options, &d->options);
     if (is_served(s)) {
         send_open(d);
     }

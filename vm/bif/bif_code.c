@@ -3,14 +3,14 @@
  * Code management as erlang.erl, init.erl, code_server.erl and erts_code_purger.erl ask for it: prepare, finish,
  * on_load, delete, purge, module_info. The work is in vm/load; here are the rules about who may do what when.
  *
- * A purged module's literals may still be part of terms. OTP copies them out of the area, process by process; Loom
- * keeps the area ("retired") for as long as some process refers to it, and looks again at each later purge. Code is
- * never kept: the purger kills or refuses for processes that still run it.
+ * A purged module's literals may still be part of terms: processes copy theirs (bif_literals.c). Code is never kept:
+ * the purger kills or refuses for processes that still run it.
  */
 #include "vm/bif/bif_code.h"
 
 #include "gen/natives.h"
 #include "lib/md5.h"
+#include "vm/bif/bif_literals.h"
 #include "vm/load/beam_file.h"
 #include "vm/load/code.h"
 #include "vm/net/esock.h"
@@ -263,54 +263,23 @@ NATIVE(native_check_process_code)
     return make_boolean(code_check_process(p, a[0]));
 }
 
-typedef struct Retired {
-    LiteralArea *area;
-    struct Retired *next;
-} Retired;
-
-typedef struct AreaUse {
-    const LiteralArea *area;
-    bool used;
-} AreaUse;
-
-static void area_check_process(Proc *p, void *arg)
-{
-    AreaUse *use = arg;
-    use->used = use->used || heap_refers_to(p, use->area->start, use->area->start + use->area->words);
-}
-
-/* Frees the retired areas that no process refers to any more. The list hangs on the machine, under the purger. */
-static void retired_sweep(Retired **list)
-{
-    while (*list) {
-        Retired *r = *list;
-        AreaUse use = {r->area, false};
-        proc_each(area_check_process, &use);
-        if (use.used) {
-            list = &r->next;
-            continue;
-        }
-        *list = r->next;
-        literal_area_free(r->area);
-        vm_free(r);
-    }
-}
-
-static Retired *retired_areas; /* purge_module runs alone */
-
 NATIVE(native_purge_module)
 {
     Module *m = is_atom(a[0]) ? module_find(a[0]) : NULL;
     if (!is_atom(a[0])) {
         return p_badarg(p);
     }
-    if (a[1] == A_prepare_on_load) {
-        return make_boolean(m && module_purges_failed(m));
-    }
-    if (a[1] == A_prepare) {
-        return make_boolean(m && m->old);
+    if (a[1] == A_prepare_on_load || a[1] == A_prepare) {
+        bool there = m && (a[1] == A_prepare ? m->old != NULL : module_purges_failed(m));
+        if (there) {
+            module_purge_begin(m);
+        }
+        return make_boolean(there);
     }
     if (a[1] == A_abort) {
+        if (m && m->old) {
+            module_purge_abort(m);
+        }
         return A_false;
     }
     if (a[1] != A_complete) {
@@ -319,22 +288,12 @@ NATIVE(native_purge_module)
     if (!m || !m->old) {
         return A_false;
     }
-    if (m->old->literals) {
-        Retired *r = vm_alloc(sizeof *r);
-        *r = (Retired){m->old->literals, retired_areas};
-        retired_areas = r;
-        m->old->literals = NULL;
-    }
+    LiteralArea *literals = m->old->literals;
+    m->old->literals = NULL;
     module_purge_old(m);
-    retired_sweep(&retired_areas);
+    literal_area_retire(literals);
+    literals_release();
     return A_true;
-}
-
-NATIVE(native_release_area_switch)
-{
-    (void)p;
-    (void)a;
-    return A_false; /* no area ever needs copying: see the head of this file */
 }
 
 /* --- looking into .beam files ----------------------------------------------------------------------------------- */

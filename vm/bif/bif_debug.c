@@ -145,6 +145,13 @@ static Term set_asleep(Proc *p, Term ms, bool block)
     return A_true;
 }
 
+/* start: from here until the process hands back what it got its heap may be broken, and nobody may collect it. In Loom
+ * natives leave no broken heap behind, so there is nothing to hand back. */
+static Term set_inconsistent_heap(Proc *p, Term value)
+{
+    return value == A_start ? heap_tuple2(p, A_inconsistent_heap, NIL) : is_tuple_arity(value, 2) ? A_ok : p_badarg(p);
+}
+
 static void destroy_nothing(Magic *m)
 {
     (void)m;
@@ -188,6 +195,8 @@ NATIVE(native_erts_debug_set_internal_state)
         return set_limit(p, &debug.re_limit, DEFAULT_RE_LIMIT, a[1]);
     case A_mbuf:
         return set_fragment(p, a[1]);
+    case A_inconsistent_heap:
+        return set_inconsistent_heap(p, a[1]);
     case A_colliding_names:
         return set_colliding_names(p, a[1]);
     case A_ets_force_trap:

@@ -53,8 +53,8 @@ static Term local_fun_item(Proc *p, const Fun *f, Term item)
         return A_local;
     case A_module:
         return e->module;
-    case A_name:
-        return e->name;
+    case A_name: /* nobody knows while its code is not there */
+        return __atomic_load_n(&e->addr, __ATOMIC_RELAXED) == e->stub ? NIL : e->name;
     case A_arity:
         return make_small(e->arity);
     case A_env:

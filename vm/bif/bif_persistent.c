@@ -3,44 +3,37 @@
  * Persistent terms: a hash table from keys to values that stand in literal areas, so that get/1 hands out the term
  * itself without copying.
  *
- * Each entry has an area of its own. When put/2 or erase/1 drops one, its area is retired: it is freed when no process
- * refers to it any more. Looking through all heaps is dear, so it is done only when the retired words have
- * grown past a threshold, which doubles with what had to stay. (OTP instead makes every process that refers to the old
- * value collect its heap.)
+ * Each entry has an area of its own. When put/2 or erase/1 drops one, its area is retired: processes that have the old
+ * value make a copy of their own (bif_literals.c).
  *
  * Readers take no lock: writers run alone (their rows in persistent.tab say so), so no reader is in the middle of a
- * probe, and what is replaced can be freed at once.
+ * probe, and what is replaced can be freed at once. The table is between a quarter and half full, as OTP's: tests of
+ * OTP measure it.
  */
 #include "gen/natives.h"
+#include "vm/bif/bif_literals.h"
 #include "vm/bif/bif_persistent.h"
 #include "vm/term/compare.h"
 #include "vm/term/hash.h"
-#include "vm/proc/signal.h"
 #include "vm/term/map.h"
 
 typedef struct Entry {
     uint32_t hash;
     Term key, value;
     LiteralArea *area; /* NULL: both are immediate */
-    struct Entry *next_retired;
 } Entry;
 
 typedef struct Table {
-    size_t mask, used; /* used: entries and graves */
+    size_t mask;
     Entry *slots[];
 } Table;
 
-enum { FIRST_SLOTS = 64, SWEEP_WORDS = 32 * 1024 };
+enum { FIRST_SLOTS = 8 };
 
 static struct {
     Table *table;  /* atomic; NULL until the first put */
     size_t count, words;
-    Entry *retired;
-    size_t retired_words, sweep_at;
 } persistent;
-
-/* Stands where an entry was erased, so that probes go on behind it. */
-static Entry grave;
 
 static size_t area_words(const Entry *e) { return e->area ? e->area->words : 0; }
 
@@ -55,7 +48,7 @@ static Entry **find_slot(Table *t, Term key, uint32_t hash)
         if (!e) {
             return NULL;
         }
-        if (e->hash == hash && e != &grave && term_identical(e->key, key)) {
+        if (e->hash == hash && term_identical(e->key, key)) {
             return &t->slots[i];
         }
     }
@@ -72,7 +65,7 @@ void persistent_each(void (*fn)(Term key, Term value, void *arg), void *arg)
 {
     const Table *t = persistent.table;
     for (size_t i = 0; t && i <= t->mask; i++) {
-        if (t->slots[i] && t->slots[i] != &grave) {
+        if (t->slots[i]) {
             fn(t->slots[i]->key, t->slots[i]->value, arg);
         }
     }
@@ -85,30 +78,51 @@ static void insert_fresh(Table *t, Entry *e)
     while (t->slots[i]) {
         i = (i + 1) & t->mask;
     }
-    __atomic_store_n(&t->slots[i], e, __ATOMIC_RELEASE);
-    t->used++;
+    t->slots[i] = e;
 }
 
-/* Room for one more, and no graves when it grew: at most two thirds are used. */
-static void make_room(void)
+static void resize(size_t slots)
 {
     Table *old = persistent.table;
-    if (old && (old->used + 1) * 3 <= (old->mask + 1) * 2) {
-        return;
-    }
-    size_t slots = FIRST_SLOTS;
-    while (slots < 4 * persistent.count) {
-        slots *= 2;
-    }
     Table *t = vm_calloc(sizeof *t + slots * sizeof t->slots[0]);
     t->mask = slots - 1;
     for (size_t i = 0; old && i <= old->mask; i++) {
-        if (old->slots[i] && old->slots[i] != &grave) {
+        if (old->slots[i]) {
             insert_fresh(t, old->slots[i]);
         }
     }
     __atomic_store_n(&persistent.table, t, __ATOMIC_RELEASE);
     vm_free(old);
+}
+
+static void make_room(void)
+{
+    size_t slots = persistent_slots();
+    if (!slots || persistent.count >= slots / 2) {
+        resize(slots ? slots * 2 : FIRST_SLOTS);
+    }
+}
+
+static void shrink_when_sparse(void)
+{
+    size_t slots = persistent_slots();
+    if (slots > FIRST_SLOTS && persistent.count < slots / 4) {
+        resize(slots / 2);
+    }
+}
+
+/* Empties a slot and moves back what a probe would no longer find behind it. */
+static void remove_slot(Table *t, Entry **slot)
+{
+    size_t hole = (size_t)(slot - t->slots);
+    for (size_t i = (hole + 1) & t->mask; t->slots[i]; i = (i + 1) & t->mask) {
+        size_t home = t->slots[i]->hash & t->mask;
+        if (((i - home) & t->mask) >= ((i - hole) & t->mask)) {
+            t->slots[hole] = t->slots[i];
+            hole = i;
+        }
+    }
+    t->slots[hole] = NULL;
 }
 
 static Entry *entry_new(Term key, Term value, uint32_t hash)
@@ -126,148 +140,11 @@ static Entry *entry_new(Term key, Term value, uint32_t hash)
     return e;
 }
 
-static void entry_free(Entry *e)
-{
-    literal_area_free(e->area);
-    vm_free(e);
-}
-
-/* --- freeing what was dropped ------------------------------------------------------------------------------------- */
-/* The retired entries by address, and which of them somebody refers to. */
-typedef struct Search {
-    Entry **entries;
-    bool *found;
-    size_t count, left;
-} Search;
-
-static uintptr_t area_start(const Entry *e) { return (uintptr_t)e->area->start; }
-
-/* Heap sort: in place, and never quadratic. */
-static void sift_down(Entry **e, size_t root, size_t n)
-{
-    for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        child += child + 1 < n && area_start(e[child]) < area_start(e[child + 1]);
-        if (area_start(e[root]) >= area_start(e[child])) {
-            return;
-        }
-        Entry *t = e[root];
-        e[root] = e[child];
-        e[child] = t;
-    }
-}
-
-static void sort_by_address(Entry **e, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;) {
-        sift_down(e, i, n);
-    }
-    for (size_t i = n; i-- > 1;) {
-        Entry *t = e[0];
-        e[0] = e[i];
-        e[i] = t;
-        sift_down(e, 0, i);
-    }
-}
-
-/* Marks the area that this word points into. True ends the search: all are found. */
-static bool mark_word(Word w, void *arg)
-{
-    Search *s = arg;
-    uintptr_t address = (uintptr_t)(w & ~(Word)3);
-    if (!is_literal_ptr((const void *)address)) {
-        return false;
-    }
-    size_t low = 0, high = s->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (area_start(s->entries[middle]) <= address) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (low > 0 && address - area_start(s->entries[low - 1]) < area_words(s->entries[low - 1]) * sizeof(Term)) {
-        s->left -= !s->found[low - 1];
-        s->found[low - 1] = true;
-    }
-    return s->left == 0;
-}
-
-static void mark_words(Search *s, const Term *from, const Term *to)
-{
-    while (from < to && !mark_word(*from++, s)) {
-    }
-}
-
-/* p's memory, and what is on its way to p. */
-static void mark_process(Proc *p, void *arg)
-{
-    Search *s = arg;
-    heap_find_word(p, mark_word, s);
-    const Signal *signal = __atomic_load_n(&p->in, __ATOMIC_ACQUIRE);
-    while (signal && signal != SIGNALS_CLOSED) {
-        mark_word(signal->head.term, s);
-        if (signal->head.frag) {
-            mark_words(s, signal->head.frag->mem, signal->head.frag->mem + signal->head.frag->used);
-        }
-        signal = (const Signal *)(const void *)signal->head.next;
-    }
-}
-
-/* Frees what no process refers to any more: one pass over all heaps, however many entries there are. */
-static void sweep_retired(void)
-{
-    Search s = {0};
-    for (Entry *e = persistent.retired; e; e = e->next_retired) {
-        s.count++;
-    }
-    s.left = s.count;
-    s.entries = vm_alloc(s.count * sizeof *s.entries);
-    s.found = vm_calloc(s.count);
-    size_t n = 0, words = 0;
-    for (Entry *e = persistent.retired; e; e = e->next_retired) {
-        s.entries[n++] = e;
-    }
-    sort_by_address(s.entries, n);
-    proc_each(mark_process, &s);
-    persistent.retired = NULL;
-    for (size_t i = 0; i < n; i++) {
-        Entry *e = s.entries[i];
-        if (s.found[i]) {
-            e->next_retired = persistent.retired;
-            persistent.retired = e;
-            words += area_words(e);
-        } else {
-            entry_free(e);
-        }
-    }
-    vm_free(s.entries);
-    vm_free(s.found);
-    persistent.retired_words = words;
-    persistent.sweep_at = 2 * words > SWEEP_WORDS ? 2 * words : SWEEP_WORDS;
-}
-
-static void retire(Entry *e)
+static void drop(Entry *e)
 {
     persistent.words -= area_words(e);
-    if (!e->area) {
-        vm_free(e);
-        return;
-    }
-    e->next_retired = persistent.retired;
-    persistent.retired = e;
-    persistent.retired_words += area_words(e);
-}
-
-static void sweep_when_due(Proc *p)
-{
-    if (persistent.sweep_at == 0) {
-        persistent.sweep_at = SWEEP_WORDS;
-    }
-    if (persistent.retired_words >= persistent.sweep_at) {
-        p_charge(p, (intptr_t)(persistent.retired_words / 64));
-        sweep_retired();
-    }
+    literal_area_retire(e->area);
+    vm_free(e);
 }
 
 static void put(Term key, Term value)
@@ -281,7 +158,7 @@ static void put(Term key, Term value)
     if (slot) {
         Entry *old = *slot;
         __atomic_store_n(slot, fresh, __ATOMIC_RELEASE);
-        retire(old);
+        drop(old);
         return;
     }
     make_room();
@@ -305,20 +182,23 @@ NATIVE(native_persistent_term_get_2)
 
 NATIVE(native_persistent_term_put)
 {
+    (void)p;
     put(a[0], a[1]);
-    sweep_when_due(p);
+    literals_release();
     return A_ok;
 }
 
 NATIVE(native_persistent_term_erase)
 {
+    (void)p;
     Entry **slot = find_slot(persistent.table, a[0], term_hash_internal(a[0], 0));
     if (slot) {
         Entry *old = *slot;
-        __atomic_store_n(slot, &grave, __ATOMIC_RELEASE);
+        remove_slot(persistent.table, slot);
         persistent.count--;
-        retire(old);
-        sweep_when_due(p);
+        drop(old);
+        shrink_when_sparse();
+        literals_release();
     }
     return make_boolean(slot);
 }
@@ -330,7 +210,7 @@ NATIVE(native_persistent_term_get_0)
     Term list = NIL;
     for (size_t i = 0; t && i <= t->mask; i++) {
         Entry *e = t->slots[i];
-        if (e && e != &grave) {
+        if (e) {
             list = heap_cons_on(p, heap_tuple2(p, e->key, e->value), list);
         }
     }
@@ -340,7 +220,6 @@ NATIVE(native_persistent_term_get_0)
 
 size_t persistent_slots(void) { return persistent.table ? persistent.table->mask + 1 : 0; }
 
-/* Without the terms that are erased and only wait to be freed. */
 static size_t memory_bytes(void)
 {
     return persistent_slots() * sizeof(Entry *) + persistent.count * sizeof(Entry) + persistent.words * sizeof(Term);
@@ -356,16 +235,19 @@ NATIVE(native_persistent_term_info)
 
 NATIVE(native_erts_internal_erase_persistent_terms)
 {
+    (void)p;
     (void)a;
     Table *t = persistent.table;
     for (size_t i = 0; t && i <= t->mask; i++) {
-        Entry *e = t->slots[i];
-        if (e && e != &grave) {
-            t->slots[i] = &grave;
-            retire(e);
+        if (t->slots[i]) {
+            drop(t->slots[i]);
+            t->slots[i] = NULL;
         }
     }
     persistent.count = 0;
-    sweep_when_due(p);
+    if (t) {
+        resize(FIRST_SLOTS);
+    }
+    literals_release();
     return A_ok;
 }

@@ -260,7 +260,7 @@ NATIVE(native_port_set_data)
     if (port->user_data_frag) {
         frag_free(port->user_data_frag);
     }
-    port->user_data_frag = frag_copy_term(a[1], &port->user_data);
+    port->user_data_frag = frag_copy_whole(a[1], &port->user_data);
     return A_true;
 }
 

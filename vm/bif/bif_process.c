@@ -337,13 +337,27 @@ NATIVE(native_resume_process)
 }
 
 /* --- system tasks: work that a process does on itself, asked for by another --------------------------------------- */
+/* max_heap_size has been exceeded in a process that does not run: a signal ends it. */
+static void collect_kills(Proc *p)
+{
+    p->fault_class = FAULT_NONE;
+    signal_push(p, signal_new_term(SIG_EXIT, p->id, 0, A_kill, 0));
+}
+
 static void collect(Proc *p, bool minor)
 {
     Term *saved = p->saved_x_more ? p->saved_x_more : p->saved_x;
     p->flags |= minor ? 0 : PF_FULL_SWEEP;
     if (!heap_collect_gc(p, 0, saved, p->arity)) {
-        p->fault_class = FAULT_NONE; /* it does not run: a signal ends it */
-        signal_push(p, signal_new_term(SIG_EXIT, p->id, 0, A_kill, 0));
+        collect_kills(p);
+    }
+}
+
+void process_leave_literals(Proc *p)
+{
+    Term *saved = p->saved_x_more ? p->saved_x_more : p->saved_x;
+    if (!heap_leave_literals(p, saved, p->arity)) {
+        collect_kills(p);
     }
 }
 

@@ -21,6 +21,8 @@ typedef struct ProcessHold {
  * */
 Proc *process_hold(Proc *p, Term pid, ProcessHold *hold);
 void process_release(ProcessHold *hold);
+/* p, which is not in the interpreter, copies what it has of literals being released. */
+void process_leave_literals(Proc *p);
 /* Collects another process's garbage. False: it is dead. */
 bool process_collect(Proc *p, Term pid);
 /* process_info(garbage_collection_info) of t in words, on p's heap. */

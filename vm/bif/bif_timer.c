@@ -31,12 +31,12 @@ static Term timer_message(uint64_t id, Term message, bool wrap, HeapFrag **frag)
 {
     if (!wrap) {
         Term copy;
-        *frag = frag_copy_term(message, &copy);
+        *frag = frag_copy_whole(message, &copy);
         return copy;
     }
-    HeapFrag *f = frag_new(term_size(message) + REF_PLAIN_WORDS + TUPLE_WORDS(3));
+    HeapFrag *f = frag_new(term_size_whole(message) + REF_PLAIN_WORDS + TUPLE_WORDS(3));
     Term *hp = f->mem;
-    Term copy = term_copy(message, &hp, &f->off_heap), ref = ref_build(&hp, id, NONVALUE);
+    Term copy = term_copy_whole(message, &hp, &f->off_heap), ref = ref_build(&hp, id, NONVALUE);
     hp[0] = MAKE_HEADER(3, SUB_TUPLE);
     hp[1] = A_timeout;
     hp[2] = ref;

@@ -3,7 +3,7 @@
  * Copying terms between memory areas. The copy is breadth first: an object is copied as it is, then the target
  * is scanned and what its words point to is copied behind it, so that depth costs no C stack. What is copied last and
  * points to nothing (a string, a binary, a tuple of numbers) is not scanned again. Sharing is not kept (as in OTP): a
- * subterm reached twice is copied twice.
+ * subterm reached twice is copied twice. Literals are left where they are, unless their area is being released.
  */
 #include "vm/heap/offheap.h"
 #include "vm/vm.h"
@@ -25,7 +25,7 @@ static void stack_push(TermStack *s, Term t)
 
 static bool is_skipped(const void *ptr, bool whole)
 {
-    return !whole && is_literal_ptr(ptr);
+    return !whole && literal_stays(ptr);
 }
 
 static size_t size_object(TermStack *s, const Term *object, bool whole)
@@ -207,17 +207,26 @@ void frag_free(HeapFrag *f)
     vm_free(f);
 }
 
-HeapFrag *frag_copy_term(Term t, Term *copy)
+static HeapFrag *frag_copy(Term t, Term *copy, size_t words, bool whole)
 {
-    size_t words = term_size(t);
     if (words == 0) {
         *copy = t;
         return NULL;
     }
     HeapFrag *f = frag_new(words);
     Term *hp = f->mem;
-    *copy = term_copy(t, &hp, &f->off_heap);
+    *copy = copy_walk(t, &hp, &f->off_heap, whole);
     f->used = (size_t)(hp - f->mem);
     debug_assert(f->used == words);
     return f;
+}
+
+HeapFrag *frag_copy_term(Term t, Term *copy)
+{
+    return frag_copy(t, copy, term_size(t), false);
+}
+
+HeapFrag *frag_copy_whole(Term t, Term *copy)
+{
+    return frag_copy(t, copy, term_size_whole(t), true);
 }

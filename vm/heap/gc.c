@@ -305,6 +305,32 @@ static void gc_resize_block(Proc *p, size_t words, Term *x, unsigned live)
     vm_free(from);
 }
 
+/* As gc_resize_block, for any change of slots; match contexts follow their binaries. */
+void heap_each_slot(Proc *p, Term *x, unsigned live, SlotFn fn, void *arg)
+{
+    for (Term *object = p->heap; object < p->hp;) {
+        if (!is_header(*object)) {
+            fn(object++, arg);
+            continue;
+        }
+        Term *end = object + header_object_words(object);
+        for (Term *t = object + 1 + header_raw_words(*object); t < end; t++) {
+            fn(t, arg);
+        }
+        if (header_sub(*object) == SUB_MATCH) {
+            gc_rebase_match((MatchCtx *)object);
+        }
+        object = end;
+    }
+    for (Term *t = p->stop; t < p->stack_end; t++) {
+        fn(t, arg);
+    }
+    for (unsigned i = 0; i < live; i++) {
+        fn(&x[i], arg);
+    }
+    proc_each_root(p, fn, arg);
+}
+
 /* --- policy ------------------------------------------------------------------------------------------------ */
 /* How many bytes of binaries bring the next collection: twice what a full one left. Minor ones leave the bound alone,
  * and what they leave behind may be held by objects that have died old: when it nears the bound, the next is full. */
@@ -487,22 +513,6 @@ bool heap_find_word(Proc *p, bool (*hit)(Word w, void *arg), void *arg)
     find_in(&f, saved, saved + p->arity);
     proc_each_root(p, find_slot, &f);
     return f.found;
-}
-
-typedef struct Range {
-    uintptr_t start, size;
-} Range;
-
-static bool word_in_range(Word w, void *arg)
-{
-    const Range *r = arg;
-    return in_range((void *)(uintptr_t)(w & ~(Word)3), r->start, r->size);
-}
-
-bool heap_refers_to(Proc *p, const void *start, const void *end)
-{
-    Range r = {(uintptr_t)start, (uintptr_t)end - (uintptr_t)start};
-    return heap_find_word(p, word_in_range, &r);
 }
 
 static void check_object(const Proc *p, const Term *object)

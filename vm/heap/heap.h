@@ -117,6 +117,8 @@ Term heap_copy(Proc *p, Term t);
 HeapFrag *frag_new(size_t words); /* used = 0 */
 void frag_free(HeapFrag *f);      /* releases its off-heap references too */
 HeapFrag *frag_copy_term(Term t, Term *copy); /* NULL when t needs no memory (immediate or literal) */
+/* The same, literals too: for what is kept outside of processes. NULL when t is immediate. */
+HeapFrag *frag_copy_whole(Term t, Term *copy);
 /* Makes the fragment part of p's heap; takes it. NULL allowed. */
 void heap_adopt_frag(Proc *p, HeapFrag *f);
 void off_heap_release(OffHeap *oh); /* drops every count in the list and empties it */
@@ -149,9 +151,12 @@ typedef struct LiteralArea {
     Term *start;
     size_t words;
     OffHeap off_heap;
+    struct LiteralArea *next; /* of those that wait for their release */
 } LiteralArea;
-LiteralArea *literal_area_new(size_t words); /* memory for `words` terms; start is where to build */
+LiteralArea *literal_area_new(size_t words); /* memory for `words` terms; start is where to build, all to be filled */
 void literal_area_free(LiteralArea *area);   /* the caller knows that nobody refers to it */
+/* Nobody gets terms of this area any more; it is freed when no process has any (literal.h). NULL allowed. Alone. */
+void literal_area_retire(LiteralArea *area);
 extern struct LiteralRange {
     uintptr_t start;
     uintptr_t size;
@@ -159,6 +164,15 @@ extern struct LiteralRange {
 static inline bool is_literal_ptr(const void *ptr)
 {
     return (uintptr_t)ptr - literal_range.start < literal_range.size;
+}
+
+/* True for a literal that may be shared: of no area that is being released. */
+extern struct LiteralRange literal_released; /* from the first to the last of those; written alone */
+bool literal_is_released(const void *ptr);
+static inline bool literal_stays(const void *ptr)
+{
+    return is_literal_ptr(ptr) &&
+           ((uintptr_t)ptr - literal_released.start >= literal_released.size || !literal_is_released(ptr));
 }
 
 /* --- collection (interpreter and scheduler only) -------------------------------------------------- */
@@ -173,6 +187,11 @@ void heap_init(Proc *p, size_t min_words);
 void heap_free_all(Proc *p);
 /* Shrinks to what is used (hibernate); no live registers, empty stack but for `keep_stack` words. */
 void heap_hibernate_gc(Proc *p, Term *x, unsigned live);
+/* Copies what p has of literal areas that are being released: nothing of p refers to them any more. `x`: as saved.
+ * False when max_heap_size killed it. */
+bool heap_leave_literals(Proc *p, Term *x, unsigned live);
+/* Calls fn for every slot of p that may hold a term. Right after a full collection only. */
+void heap_each_slot(Proc *p, Term *x, unsigned live, void (*fn)(Term *slot, void *arg), void *arg);
 /* Next legal heap size (words) that holds `words`: OTP's Fibonacci-like series. */
 size_t heap_next_size(size_t words);
 /* Walks all terms of p and panics on a bad one: debug and stress builds. */
@@ -180,5 +199,4 @@ void heap_check(Proc *p, const Term *x, unsigned live);
 /* True when `hit` says yes to some word of p's memory: stack, heap, fragments, messages, registers. Raw words (float
  * and binary contents, code addresses on the stack) are shown too, so an answer can be wrong only on the safe side. */
 bool heap_find_word(Proc *p, bool (*hit)(Word w, void *arg), void *arg);
-/* heap_find_word for pointers into [start, end). */
-bool heap_refers_to(Proc *p, const void *start, const void *end);
+

@@ -3,6 +3,10 @@
  * Literal areas: terms that no process owns (module literals, persistent terms). All come from one reserved
  * address range, so that the collector and the copier recognise them with one comparison. Inside the range: a
  * list of free spans ordered by address, first fit, neighbours merged; memory is committed as the top grows.
+ *
+ * An area that goes (a purged module's, an erased persistent term's) is retired, then released together with what else
+ * was retired by then: from the moment a release begins, messages and the like carry copies of its literals
+ * (literal_stays), and each process is asked to copy those that it has (release.c). When all have, the memory is freed.
  */
 #include "vm/heap/literal.h"
 #include "vm/plat.h"
@@ -18,7 +22,7 @@ typedef struct Span {
     struct Span *next;
 } Span;
 
-struct LiteralRange literal_range;
+struct LiteralRange literal_range, literal_released;
 
 /* Guarded by `lock`: loading and persistent_term are rare. */
 static struct {
@@ -27,6 +31,10 @@ static struct {
     uintptr_t top;       /* first byte never handed out */
     uintptr_t committed; /* end of the memory behind the range */
     size_t used;
+    /* Written alone: */
+    LiteralArea *retired;
+    LiteralArea **released; /* by address */
+    size_t retired_count, released_count;
 } literals;
 
 void literal_init(void)
@@ -134,4 +142,99 @@ void literal_area_free(LiteralArea *area)
         vm_free(span);
     }
     spin_unlock(&literals.lock);
+}
+
+/* --- release -------------------------------------------------------------------------------------------------- */
+void literal_area_retire(LiteralArea *area)
+{
+    if (area) {
+        area->next = literals.retired;
+        literals.retired = area;
+        literals.retired_count++;
+    }
+}
+
+/* Heap sort: in place, and never quadratic. */
+static void areas_sift_down(LiteralArea **a, size_t root, size_t n)
+{
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        child += child + 1 < n && a[child]->start < a[child + 1]->start;
+        if (a[root]->start >= a[child]->start) {
+            return;
+        }
+        LiteralArea *t = a[root];
+        a[root] = a[child];
+        a[child] = t;
+    }
+}
+
+static void areas_sort(LiteralArea **a, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;) {
+        areas_sift_down(a, i, n);
+    }
+    for (size_t i = n; i-- > 1;) {
+        LiteralArea *t = a[0];
+        a[0] = a[i];
+        a[i] = t;
+        areas_sift_down(a, 0, i);
+    }
+}
+
+bool literal_release_next(void)
+{
+    for (size_t i = 0; i < literals.released_count; i++) {
+        literal_area_free(literals.released[i]);
+    }
+    vm_free(literals.released);
+    size_t n = literals.released_count = literals.retired_count;
+    literals.released = NULL;
+    literal_released = (struct LiteralRange){0};
+    if (n == 0) {
+        return false;
+    }
+    literals.released = vm_alloc(n * sizeof *literals.released);
+    for (size_t i = 0; i < n; i++) {
+        literals.released[i] = literals.retired;
+        literals.retired = literals.retired->next;
+    }
+    literals.retired_count = 0;
+    areas_sort(literals.released, n);
+    literal_released.start = (uintptr_t)literals.released[0]->start;
+    literal_released.size = (uintptr_t)(literals.released[n - 1]->start + literals.released[n - 1]->words) -
+                            literal_released.start;
+    return true;
+}
+
+size_t literal_released_count(void)
+{
+    return literals.released_count;
+}
+
+const LiteralArea *literal_released_area(const void *ptr, size_t *index)
+{
+    if ((uintptr_t)ptr - literal_released.start >= literal_released.size) {
+        return NULL;
+    }
+    size_t low = 0, high = literals.released_count; /* areas before low start at ptr or before it */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if ((const void *)literals.released[middle]->start <= ptr) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const LiteralArea *area = low > 0 ? literals.released[low - 1] : NULL;
+    if (!area || (uintptr_t)ptr - (uintptr_t)area->start >= area->words * sizeof(Term)) {
+        return NULL;
+    }
+    *index = low - 1;
+    return area;
+}
+
+bool literal_is_released(const void *ptr)
+{
+    size_t index;
+    return literal_released_area(ptr, &index) != NULL;
 }

@@ -65,6 +65,9 @@ typedef struct Module {
     Instance *pending; /* loaded, its on_load function has not succeeded yet: nothing exported */
     bool on_load_pending;
     Instance *failed;  /* its on_load function has failed; processes may still run it: purged apart from old code */
+    /* pids of processes that called a fun of code being purged: suspended; under a lock of purge.c */
+    Term *callers;
+    size_t caller_count, caller_capacity;
     Instance *set_aside; /* old code while `failed` is purged in its place */
 } Module;
 
@@ -95,6 +98,8 @@ typedef struct FunEntry {
     uint8_t uniq[16]; /* MD5 of the module */
     unsigned arity;   /* as the caller sees it */
     unsigned free_count;
+    /* its code while that is being purged: calls wait for how the purge ends (module_purge_begin); else NULL */
+    const Word *held;
     struct FunEntry *hash_next;
 } FunEntry;
 
@@ -147,5 +152,11 @@ const Word *module_on_load_entry(const Module *m);
 bool code_is_fun_of(const Instance *in, const void *entry);
 /* delete_module: current becomes old, exports back to stubs. */
 void module_delete(Module *m);
+/* Calls of funs of the old code wait (purge.c) until the purge is over: aborted, or with module_purge_old. Alone. */
+void module_purge_begin(Module *m);
+void module_purge_abort(Module *m);
 /* Frees the old instance: nobody refers to it any more (see bif_code.c). */
 void module_purge_old(Module *m);
+void module_unload_old(Module *m); /* the last step of it */
+/* p, which is running, called a fun of m that is being purged: it stops at its next yield until the purge is over. */
+void module_purge_await(Module *m, Proc *p);

@@ -276,7 +276,7 @@ void module_delete(Module *m)
     withdraw_exports(m->old);
 }
 
-void module_purge_old(Module *m)
+void module_unload_old(Module *m)
 {
     Instance *in = m->old;
     m->old = m->set_aside;

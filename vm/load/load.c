@@ -122,6 +122,9 @@ static bool load_code(Loader *ld)
         return false;
     }
     decode_fill_in(ld);
+    while (ld->literal_hp < ld->area->start + ld->area->words) { /* the sizes were upper bounds: see release.c */
+        *ld->literal_hp++ = NIL;
+    }
     ld->labels = vm_alloc((size_t)ld->label_count * sizeof *ld->labels);
     for (uint32_t i = 0; i < ld->label_count; i++) {
         ld->labels[i] = (Label){LABEL_UNBOUND, FRAME_UNKNOWN, -1, false};

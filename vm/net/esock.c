@@ -225,7 +225,7 @@ static void request_set(EsockRequest *r, Term handle)
     if (r->frag) {
         frag_free(r->frag);
     }
-    r->frag = frag_copy_term(handle, &r->handle);
+    r->frag = frag_copy_whole(handle, &r->handle);
     if (!r->frag) {
         r->handle = handle;
     }

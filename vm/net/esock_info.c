@@ -184,7 +184,7 @@ static Term set_meta(Proc *p, Esock *e, Term value)
     if (e->meta_frag) {
         frag_free(e->meta_frag);
     }
-    e->meta_frag = frag_copy_term(value, &e->meta);
+    e->meta_frag = frag_copy_whole(value, &e->meta);
     if (!e->meta_frag) {
         e->meta = value;
     }

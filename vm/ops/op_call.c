@@ -259,10 +259,27 @@ static const Word *call_error_handler(Proc *p, Term *x, Term function, Term a, T
     return addr;
 }
 
+/* Its code is being purged: p waits at the beginning of a function that calls f again. */
+static const Word *fun_held(Proc *p, Term *x, Term f, unsigned n, Module *m)
+{
+    const Export *again = export_put(A_erts_code_purger, A_pending_purge_lambda, 3);
+    Term args = heap_list(p, n, x, NIL);
+    x[0] = m->name;
+    x[1] = f;
+    x[2] = args;
+    module_purge_await(m, p);
+    p->reductions -= (uint64_t)p->fcalls; /* what is given up is not work done */
+    p->fcalls = 0;
+    return export_addr((Word)(uintptr_t)again);
+}
+
 NOINLINE const Word *fun_unloaded(Proc *p, Term *x, Term f, unsigned n)
 {
     const FunEntry *e = fun_ptr(f)->entry;
-    const Module *m = module_find(e->module);
+    Module *m = module_find(e->module);
+    if (e->held) {
+        return fun_held(p, x, f, n, m);
+    }
     if (m && m->current) { /* loaded, but without this fun: loading it again would not help */
         return fun_fail(p, A_badfun, f);
     }

@@ -151,12 +151,12 @@ bool monitor_parse_opts(Term list, MonitorOpts *o)
 /* Copies of what the 'DOWN' message will need and that is no immediate. */
 static void monitor_keep_terms(Monitor *m, Term tag, Term peer)
 {
-    size_t words = (tag == NONVALUE ? 0 : term_size(tag)) + (peer == NONVALUE ? 0 : term_size(peer));
+    size_t words = (tag == NONVALUE ? 0 : term_size_whole(tag)) + (peer == NONVALUE ? 0 : term_size_whole(peer));
     HeapFrag *f = words ? frag_new(words) : NULL;
     Term *hp = f ? f->mem : NULL;
     OffHeap none = {0}, *oh = f ? &f->off_heap : &none;
-    m->tag = tag == NONVALUE ? tag : term_copy(tag, &hp, oh);
-    m->peer = peer == NONVALUE ? peer : term_copy(peer, &hp, oh);
+    m->tag = tag == NONVALUE ? tag : term_copy_whole(tag, &hp, oh);
+    m->peer = peer == NONVALUE ? peer : term_copy_whole(peer, &hp, oh);
     m->frag = f;
     if (f) {
         f->used = words;

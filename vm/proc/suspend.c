@@ -20,6 +20,16 @@ static void suspend_drop(Term pid, uint64_t count)
     }
 }
 
+void suspend_begin(Proc *p)
+{
+    __atomic_fetch_add(&p->suspend_count, 1, __ATOMIC_RELEASE);
+}
+
+void suspend_end(Term pid)
+{
+    suspend_drop(pid, 1);
+}
+
 bool suspend_remove(Proc *p, Term target)
 {
     uint64_t *count = idmap_find(p->suspends, target);
