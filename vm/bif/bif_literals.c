@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Releasing literal areas (heap/literal.h) as the process erts_literal_area_collector of OTP asks for it: it is told that
- * there is something, asks for the next areas, has every process copy what it has of them, and asks again. All that was
- * retired in the meantime is released at once, so many erased terms cost no more rounds than one.
+ * Releasing literal areas (heap/literal.h) as the process erts_literal_area_collector of OTP asks
+ * for it: it is told that there is something, asks for the next areas, has every process copy what
+ * it has of them, and asks again. All that was retired in the meantime is released at once, so many
+ * erased terms cost no more rounds than one.
  *
- * A process answers a request for itself, at a point where it may collect. What it is sent later refers to no literal
- * being released any more (literal_stays), so one answer from each is enough. Terms that are kept outside of processes
- * (timers, tags of monitors, tables, match specifications) never refer to literals: they are copied whole.
+ * A process answers a request for itself, at a point where it may collect. What it is sent later
+ * refers to no literal being released any more (literal_stays), so one answer from each is enough.
+ * Terms that are kept outside of processes (timers, tags of monitors, tables, match specifications)
+ * never refer to literals: they are copied whole.
  */
 #include "vm/bif/bif_literals.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process parts with the literals of areas that are being released (literal.h). Few have any, and most that have refer
- * to little of a large area, in many places and with sharing: so a copy of the whole area joins the heap as a fragment,
- * every slot that points into the area is moved by the distance between the two, and a collection leaves behind
- * what nobody needs. Messages that wait in fragments of their own are copied there.
+ * A process parts with the literals of areas that are being released (literal.h). Few have any, and
+ * most that have refer to little of a large area, in many places and with sharing: so a copy of the
+ * whole area joins the heap as a fragment, every slot that points into the area is moved by the
+ * distance between the two, and a collection leaves behind what nobody needs. Messages that wait in
+ * fragments of their own are copied there.
  */
 #include "vm/heap/literal.h"
 #include "vm/heap/offheap.h"

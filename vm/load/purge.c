@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * While old code is being purged, the purger asks each process whether it runs it. A process that has answered could
- * enter that code again by a fun: so calls of its funs wait, as erts_code_purger:pending_purge_lambda/3 (op_call.c) in a
- * suspended process, until the purge is over, and are then made again with what is there by then.
+ * While old code is being purged, the purger asks each process whether it runs it. A process that
+ * has answered could enter that code again by a fun: so calls of its funs wait, as
+ * erts_code_purger:pending_purge_lambda/3 (op_call.c) in a suspended process, until the purge is
+ * over, and are then made again with what is there by then.
  */
 #include "vm/load/code.h"
 #include "vm/proc/suspend.h"
