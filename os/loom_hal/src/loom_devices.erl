@@ -7,7 +7,7 @@
 -module(loom_devices).
 -behaviour(gen_server).
 
--export([start_link/0, list/0, units/1, subscribe/1, publish/2, withdraw/2, rescan/0, restart/1]).
+-export([start_link/0, list/0, units/1, subscribe/1, publish/2, withdraw/2, name/2, rescan/0, restart/1]).
 -export([starting/1, ready/1, declined/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2]).
 -export_type([id/0, device/0, row/0, kind/0, unit/0]).
@@ -56,6 +56,11 @@ publish(Kind, #{name := Name, driver := Driver} = Unit) when is_binary(Name), Dr
 
 -spec withdraw(kind(), binary()) -> ok.
 withdraw(Kind, Name) -> call({withdraw, Kind, Name}).
+
+%% @doc A name for a part of a device whose driver has several with names of their own (disks at a controller): the
+%% prefix and the next number, for a key that was not named before.
+-spec name(term(), string()) -> binary().
+name(Key, Prefix) -> call({name, Key, Prefix}).
 
 %% @doc Looks for devices that came or went.
 -spec rescan() -> ok.
@@ -107,6 +112,7 @@ handle_call({publish, Kind, #{name := Name} = Unit}, _From, S) ->
 handle_call({withdraw, Kind, Name}, _From, S) ->
     down(Kind, Name),
     {reply, ok, S};
+handle_call({name, Key, Prefix}, _From, S) -> {reply, unit_name(Key, Prefix), S};
 handle_call({starting, Id}, {Pid, _}, S) ->
     Up = last_one_down(row(Id), S),
     _ = monitor(process, Pid),
@@ -212,16 +218,16 @@ start_again(Id, S) ->
 unit_name(Id, Prefix) ->
     Key = {name, Prefix, Id},
     case ets:lookup(?TABLE, Key) of
-        [{_, Number}] -> name(Prefix, Number);
+        [{_, Number}] -> numbered(Prefix, Number);
         [] ->
             Number = length(ets:match(?TABLE, {{name, Prefix, '_'}, '$1'})),
             ets:insert(?TABLE, {Key, Number}),
-            name(Prefix, Number)
+            numbered(Prefix, Number)
     end.
 
 %% Disks are counted in letters, as people expect.
-name("vd", Number) -> iolist_to_binary(["vd", letters(Number)]);
-name(Prefix, Number) -> iolist_to_binary([Prefix, integer_to_list(Number)]).
+numbered([_, $d] = Prefix, Number) -> iolist_to_binary([Prefix, letters(Number)]);
+numbered(Prefix, Number) -> iolist_to_binary([Prefix, integer_to_list(Number)]).
 
 letters(N) when N < 26 -> [$a + N];
 letters(N) -> [letters(N div 26 - 1), $a + N rem 26].
