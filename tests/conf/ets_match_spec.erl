@@ -15,7 +15,16 @@ tr(E) -> t([1, two], [{['$1', '$2'], [], [E]}], trace).
 tm(E) -> tr({message, E}).
 tg(E) -> t([1, two], [{['$1', '$2'], [E], []}], trace).
 
-main() -> heads(), shapes(), expressions(), errors(), traces(), compiled(), deep().
+main() -> heads(), map_keys(), shapes(), expressions(), errors(), traces(), compiled(), deep().
+
+%% A key without variables is looked up: a map in it stands for itself only.
+map_keys() ->
+    [begin
+         T = ets:new(t, [Type]),
+         ets:insert(T, [{#{a => 0}}, {#{}}, {{#{a => 1}}}, {[#{a => 2}]}, {{#{a => 3}, b}}, {z}, {[z | #{a => 4}]}]),
+         [io:format("~p ~p ~p ~p~n", [Type, K, lists:sort(ets:match_object(T, {K})), ets:select_count(T, [{{K}, [], [true]}])])
+          || K <- [#{}, {#{}}, [#{}], {#{}, '_'}, {'_', #{}}, {#{}, b}, #{a => '$1'}, #{a => 0}, {#{a => '_'}, b}, [z | #{}]]]
+     end || Type <- [set, ordered_set, bag, duplicate_bag]].
 
 heads() ->
     [t(S, [{H, [], ['$$']}]) || {S, H} <-

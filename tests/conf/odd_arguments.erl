@@ -44,6 +44,7 @@ characters() ->
     [p(erlang, fun_to_list, [F]) || F <- [fun 'å':b/1, fun a:'α'/2, fun 'A b':c/1]].
 
 others() ->
+    [p(erlang, function_exported, [erlang, abs, A]) || A <- [1, -4294967295, 4294967297, -1, 256, 1 bsl 70, a]],
     [p(erlang, function_exported, [a, a, N]) || N <- [256, -1, 1 bsl 59, 1 bsl 70, 1.0]],
     [p(erlang, adler32, [N, B]) || N <- [1, 65521, 65521 bsl 16, (1 bsl 32) - 1], B <- [<<>>, [], [<<>>, []], <<1>>]],
     p(ets, test_ms, [{}, [{a, [], [{{<<0:65>>}, 0}]}]]),

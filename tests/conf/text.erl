@@ -6,7 +6,15 @@
 p(Tag, Value) -> io:format("~p: ~tp~n", [Tag, Value]).
 try_(F) -> try F() catch C:R -> {C, R} end.
 
-main() -> format(), unicode_(), strings(), re_(), scan(), atoms().
+main() -> format(), unicode_(), cut_short(), strings(), re_(), scan(), atoms().
+
+%% A character that the end of a binary cuts short is taken for the beginning of one until more of the data shows otherwise.
+cut_short() ->
+    [p(L, {unicode:characters_to_list(L), unicode:characters_to_binary(L)})
+     || B <- [<<244, 6>>, <<244>>, <<226, 6>>, <<$z, 240, 159>>, <<193>>, <<244, 6, 7, 8>>],
+        F <- [[], <<>>, <<1>>, <<1, 2>>, <<1, 2, 3, 4>>, [<<1>>, <<2>>, <<3>>, <<4>>], [<<>>, <<1>>], [[<<1>> | <<2>>] | <<3>>], [$a, <<1>>],
+              [<<1>>, $a], [<<128>>], [<<143, 128, 128>>], [[], <<1>>], [[], $a], [<<152, 128>>]],
+        L <- [[B | F], [[B] | F], [[B | F]]]].
 
 format() ->
     Args = [{"~p ~w ~s", ["str", "str", "str"]}, {"~10p|~-10s|~10s|", [abc, "ab", "cd"]}, {"~.2f ~8.3f ~e ~g", [1.005, 2.5, 3.5, 0.1]},
@@ -60,6 +68,8 @@ scan() ->
     p(scan_err, erl_scan:string("'abc")), {ok, T2, _} = erl_scan:string("f( ."), p(parse_err, erl_parse:parse_exprs(T2)).
 
 atoms() ->
+    [p({fun_name, C}, erlang:fun_to_list(erlang:make_fun(list_to_atom([$a, C]), list_to_atom([C, $b]), 1)))
+     || C <- lists:seq(0, 47) ++ lists:seq(91, 97) ++ lists:seq(122, 165) ++ [253, 256, 300, 1024, 16#20ac, 16#1f600]],
     p(atoms, [list_to_atom("é"), list_to_atom([8364]), binary_to_atom(<<"x y">>), atom_to_list('€'), atom_to_binary('é', latin1),
               try_(fun() -> atom_to_binary('€', latin1) end), try_(fun() -> list_to_existing_atom("never_there_x9") end),
               try_(fun() -> binary_to_atom(<<255>>, utf8) end), 'a' < 'b', '' < a, 'é' > z]).

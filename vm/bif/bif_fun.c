@@ -241,10 +241,11 @@ NATIVE(native_function_exported_3)
     if (!is_atom(a[0]) || !is_atom(a[1]) || !is_small(a[2])) {
         return p_badarg(p);
     }
-    if (!is_arity(a[2])) {
+    /* OTP looks at the lower half of the number only. */
+    uint32_t arity = (uint32_t)small_value(a[2]);
+    if (!is_arity(make_small(arity))) {
         return A_false;
     }
-    unsigned arity = (unsigned)small_value(a[2]);
     const Export *e = export_find(a[0], a[1], arity);
     return make_boolean((e && export_is_loaded(e)) || native_find(a[0], a[1], arity));
 }

@@ -152,6 +152,10 @@ static size_t text_complete(Text *x, const uint8_t *s, size_t n)
     return need;
 }
 
+/* A character begins at s whose bytes would go beyond the binary's end. OTP takes what there is for the beginning of
+ * one, and finds it wrong only when it looks for more. */
+static bool is_cut_short(const uint8_t *s, size_t n) { return utf8_wanted(s[0]) > n; }
+
 /* Converts a binary. On an error *at is the byte offset where it is; SIZE_MAX: in what was left before it. */
 static TextResult text_binary(Text *x, Term t, size_t *at)
 {
@@ -176,7 +180,7 @@ static TextResult text_binary(Text *x, Term t, size_t *at)
     if (used == n) {
         return TEXT_OK;
     }
-    if (!utf8_is_incomplete(s + used, n - used)) {
+    if (!is_cut_short(s + used, n - used)) {
         *at = used;
         return TEXT_ERROR;
     }
@@ -205,38 +209,6 @@ static Term rest_with_left(Text *x, Term rest)
     return heap_cons_on(x->p, left, heap_cons_on(x->p, rest, NIL));
 }
 
-/* A character begins there whose bytes would go beyond the binary's end. OTP first takes what there is for the
- * beginning of one, and finds it wrong only when it looks for more: the rest is told in another form then. */
-static bool is_cut_short(Proc *p, Term t, size_t at)
-{
-    const uint8_t *s;
-    size_t n;
-    binary_bytes(p, t, &s, &n);
-    uint8_t lead = s[at];
-    size_t size = lead < 0xc2 || lead > 0xf4 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    return size > n - at;
-}
-
-/* What is left when a binary is wrong from there on: [Bytes, What follows in the open lists], or the bytes alone where
- * nothing follows. Empty lists are none. */
-static Term rest_of_binary(Text *x, Term bytes, Term follows)
-{
-    Term rest = NIL;
-    for (;;) {
-        while (is_cons(follows) && is_nil(cons_head(follows))) {
-            follows = cons_tail(follows);
-        }
-        if (!is_nil(follows)) {
-            rest = is_nil(rest) ? follows : heap_cons_on(x->p, rest, follows);
-        }
-        if (x->depth == 0) {
-            break;
-        }
-        follows = x->tails[--x->depth];
-    }
-    return is_nil(rest) ? bytes : heap_cons_on(x->p, bytes, heap_cons_on(x->p, rest, NIL));
-}
-
 static Term binary_rest(Proc *p, Term t, size_t from)
 {
     return from ? binary_sub(p, t, from * 8, bitstring_bit_size(t) - from * 8) : t;
@@ -259,10 +231,6 @@ static TextResult text_convert(Text *x, Term t, Term *rest)
                 t = head;
                 continue;
             } else if (!is_nil(head) && text_binary(x, head, &at) != TEXT_OK) {
-                if (at != SIZE_MAX && x->left_size == 0 && is_cut_short(x->p, head, at)) {
-                    *rest = rest_of_binary(x, binary_rest(x->p, head, at), cons_tail(t));
-                    return TEXT_ERROR;
-                }
                 if (at != SIZE_MAX) {
                     t = heap_cons_on(x->p, binary_rest(x->p, head, at), cons_tail(t));
                 }
@@ -273,10 +241,6 @@ static TextResult text_convert(Text *x, Term t, Term *rest)
             continue;
         }
         if (!is_nil(t) && text_binary(x, t, &at) != TEXT_OK) {
-            if (at != SIZE_MAX && x->left_size == 0 && is_cut_short(x->p, t, at)) {
-                *rest = rest_of_binary(x, binary_rest(x->p, t, at), NIL);
-                return TEXT_ERROR;
-            }
             *rest = rest_with_left(x, rest_term(x, at == SIZE_MAX ? t : binary_rest(x->p, t, at)));
             return TEXT_ERROR;
         }

@@ -10,7 +10,6 @@
 #include "vm/term/compare.h"
 #include "vm/term/map.h"
 #include "vm/term/print.h"
-#include "vm/term/term_stack.h"
 #include "vm/vm.h"
 
 /* Whether the value of an expression goes into the result (then it must lie on the process's heap) or is only looked
@@ -67,28 +66,6 @@ int64_t match_variable(Term t)
         v = v * 10 + (s[i] - '0');
     }
     return v;
-}
-
-bool match_is_ground(Term t)
-{
-    TermStack todo;
-    term_stack_init(&todo);
-    term_stack_push(&todo, t);
-    bool ground = true;
-    while (ground && term_stack_pop(&todo, &t)) {
-        if (is_atom(t)) {
-            ground = t != A_underscore && match_variable(t) < 0;
-        } else if (is_cons(t)) {
-            term_stack_push(&todo, cons_tail(t));
-            term_stack_push(&todo, cons_head(t));
-        } else if (is_tuple(t)) {
-            term_stack_push_array(&todo, tuple_elements(t), tuple_arity(t));
-        } else if (is_map(t)) {
-            ground = false;
-        }
-    }
-    term_stack_free(&todo);
-    return ground;
 }
 
 /* --- errors -------------------------------------------------------------------------------------------- */

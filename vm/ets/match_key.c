@@ -3,7 +3,45 @@
 #include "vm/ets/match_priv.h"
 
 #include "vm/term/compare.h"
+#include "vm/term/map.h"
 #include "vm/term/term_stack.h"
+
+static void push_map(TermStack *todo, Term map)
+{
+    MapIter it;
+    Term key, value;
+    map_iter_init(&it, map);
+    while (map_iter_next(&it, &key, &value)) {
+        term_stack_push(todo, key);
+        term_stack_push(todo, value);
+    }
+}
+
+static bool is_ground(Term t, bool maps)
+{
+    TermStack todo;
+    term_stack_init(&todo);
+    term_stack_push(&todo, t);
+    bool ground = true;
+    while (ground && term_stack_pop(&todo, &t)) {
+        if (is_atom(t)) {
+            ground = t != A_underscore && match_variable(t) < 0;
+        } else if (is_cons(t)) {
+            term_stack_push(&todo, cons_tail(t));
+            term_stack_push(&todo, cons_head(t));
+        } else if (is_tuple(t)) {
+            term_stack_push_array(&todo, tuple_elements(t), tuple_arity(t));
+        } else if (is_map(t)) {
+            ground = maps;
+            push_map(&todo, t);
+        }
+    }
+    term_stack_free(&todo);
+    return ground;
+}
+
+bool match_is_ground(Term t) { return is_ground(t, false); }
+bool match_is_bound(Term t) { return is_ground(t, true); }
 
 MatchKey match_clause_key(const MatchProg *m, size_t clause, unsigned keypos, Term *key)
 {
@@ -15,7 +53,7 @@ MatchKey match_clause_key(const MatchProg *m, size_t clause, unsigned keypos, Te
         return KEY_NEVER;
     }
     *key = tuple_elements(head)[keypos - 1];
-    return match_is_ground(*key) ? KEY_BOUND : KEY_ANY;
+    return match_is_bound(*key) ? KEY_BOUND : KEY_ANY;
 }
 
 /* Does the expression surely have the value that the pattern matched? Both without maps. */

@@ -95,3 +95,5 @@ typedef enum { ACTION_TRACE, ACTION_ENABLE, ACTION_DISABLE, ACTION_SILENT, ACTIO
 int64_t match_variable(Term t);
 /* No variables, no '_', no maps inside: matching it is =:=. */
 bool match_is_ground(Term t);
+/* No variables, no '_'. OTP looks such a key up: a map in it stands for itself, not for all that have as much. */
+bool match_is_bound(Term t);

@@ -111,21 +111,24 @@ static bool needs_quotes(const uint8_t *s, size_t n)
     return false;
 }
 
-static void put_escaped(Out *o, uint8_t c)
+/* The character at *s. OTP shows control characters of Latin-1 as octal numbers, but DEL as it is. */
+static void put_escaped(Out *o, const uint8_t **s)
 {
-    static const char plain[] = "\n\t\b\v\f\r\033", letter[] = "ntbvfre";
-    const char *at = c ? strchr(plain, c) : NULL;
+    static const char plain[] = "\n\t\b\v\f\r", letter[] = "ntbvfr";
+    const uint8_t *start = *s;
+    uint32_t c = next_char(s);
+    const char *at = c && c < 32 ? strchr(plain, (int)c) : NULL;
     if (c == '\'' || c == '\\') {
         put_char(o, '\\');
         put_char(o, (char)c);
     } else if (at) {
         put_char(o, '\\');
         put_char(o, letter[at - plain]);
-    } else if (c < 32 || c == 127) {
+    } else if (c < 32 || (c >= 0x80 && c < 0xa0)) {
         char octal[8];
-        put(o, octal, (size_t)snprintf(octal, sizeof octal, "\\%03o", c));
+        put(o, octal, (size_t)snprintf(octal, sizeof octal, "\\%03o", (unsigned)c));
     } else {
-        put_char(o, (char)c);
+        put(o, (const char *)start, (size_t)(*s - start));
     }
 }
 
@@ -138,8 +141,8 @@ static void put_atom(Out *o, Term atom)
         return;
     }
     put_char(o, '\'');
-    for (size_t i = 0; i < n; i++) {
-        put_escaped(o, s[i]);
+    for (const uint8_t *end = s + n; s < end;) {
+        put_escaped(o, &s);
     }
     put_char(o, '\'');
 }

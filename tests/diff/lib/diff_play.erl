@@ -90,7 +90,13 @@ alone(Fun) ->
         receive {'DOWN', R, _, _, _} -> {died, killed} end
     end.
 
-outcome(Fun) ->
+outcome(Fun) -> above(8, Fun).
+
+%% A stack trace shows eight calls. Who called this, which differs between the two, is not among them.
+above(0, Fun) -> [outcome_here(Fun)];
+above(N, Fun) -> [Outcome] = [X || X <- above(N - 1, Fun)], case N of 8 -> Outcome; _ -> [Outcome] end.
+
+outcome_here(Fun) ->
     try {value, Fun()}
     catch C:R:Stack -> {C, R, [frame(S) || S <- lists:takewhile(fun(S) -> element(1, S) =/= ?MODULE end, Stack)]}
     end.
