@@ -261,7 +261,7 @@ special(b2t_options) -> pick([[], [used], [safe], [used, safe], [x], safe]);
 special(etf) ->
     B = term_to_binary(g(plain), pick([[], [], [compressed], [{minor_version, 0}], [{minor_version, 2}]])),
     case r(4) of
-        0 -> spoil_bytes(B);
+        0 -> without_internal_tags(spoil_bytes(B));
         1 -> <<B/binary, 1, 2>>;
         _ -> B
     end;
@@ -476,3 +476,6 @@ source(0) -> pick(["1", "a", "X", "\"s\"", "'q a'", "$c", "$\\n", "1.5e3", "16#f
     "\"\\x{3b1}\"", "% c\n", "é", "$", "\"", "'", "1.", "?M", "2#3"]);
 source(D) -> case r(4) of 0 -> [source(D - 1), pick([" ", "", "\n"]), source(D - 1)]; 1 -> ["{", source(D - 1), "}"];
     2 -> [source(D - 1), pick(["->", "=:=", ",", "||", ":=", "=>", "..", "++"]), source(D - 1)]; _ -> source(D - 1) end.
+
+%% Tags 73 to 76 are ERTS's own, for terms in its memory: it takes numbers after them for atoms and binaries of its own.
+without_internal_tags(Bytes) -> << <<(case B of _ when B >= 73, B =< 76 -> 0; _ -> B end)>> || <<B>> <= Bytes >>.
