@@ -85,17 +85,17 @@ ERTS_EBIN = $(dir $(lastword $(sort $(wildcard $(OTP_ROOT)/erts-*/ebin/init.beam
 
 # mk/os.mk comes later, so its lists are expanded when the rules run.
 .SECONDEXPANSION:
-$(METAL)/bundle.list: mk/metal.mk tools/lighten $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES)
+$(METAL)/bundle.list: mk/metal.mk tools/lighten $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES) $$(OS_PRIV)
 	@mkdir -p $(@D)
 	@tools/lighten $(METAL)/erts $(addsuffix .beam,$(addprefix $(ERTS_EBIN),$(BOOT_LOADED)))
 	@tools/lighten --preload $(METAL)/erts $(addsuffix .beam,$(addprefix $(ERTS_EBIN),$(PRELOADED)) build/os/loom_prim/ebin/prim_file)
 	@{ for m in $(PRELOADED) prim_file; do echo "erts/ebin/$$m.beam=$(METAL)/erts/$$m.beam"; done; \
 	   for m in $(BOOT_LOADED); do echo "erts/boot/$$m.beam=$(METAL)/erts/$$m.beam"; done; \
 	   for d in $(OTP_DIRS); do echo "lib/$${d##*/}/ebin=$$d/ebin"; done; \
-	   for f in $(filter-out %/prim_file.beam,$(OS_BEAMS)) $(OS_APP_FILES); do echo "$${f#build/}=$$f"; done; \
+	   for f in $(filter-out %/prim_file.beam,$(OS_BEAMS)) $(OS_APP_FILES) $(OS_PRIV); do echo "$${f#build/}=$$f"; done; \
 	   for f in os/*/home/*; do echo "home/$${f##*/}=$$f"; done; \
 	   echo "bin/loom.boot=build/os/loom.boot"; echo "bin/hello.boot=build/os/hello.boot"; } > $@
-build/boot.pak: $(METAL)/mkpak $(METAL)/bundle.list $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES) build/os/loom.boot build/os/hello.boot
+build/boot.pak: $(METAL)/mkpak $(METAL)/bundle.list $(wildcard os/*/home/*) $$(OS_BEAMS) $$(OS_APP_FILES) $$(OS_PRIV) build/os/loom.boot build/os/hello.boot
 	$(METAL)/mkpak -o $@ -l $(METAL)/bundle.list
 CMDLINE ?=
 build/loom.img: build/BOOTX64.EFI build/kernel.elf build/boot.pak tools/mkimg

@@ -3,6 +3,7 @@ OS_APPS := $(sort $(foreach d,$(wildcard os/*/src),$(word 2,$(subst /, ,$(d)))))
 OS_SRC := $(wildcard os/*/src/*.erl)
 OS_BEAMS := $(foreach s,$(OS_SRC),build/os/$(word 2,$(subst /, ,$(s)))/ebin/$(basename $(notdir $(s))).beam)
 OS_APP_FILES := $(foreach a,$(OS_APPS),$(if $(wildcard os/$(a)/src/$(a).app.src),build/os/$(a)/ebin/$(a).app))
+OS_PRIV := $(patsubst %,build/%,$(wildcard os/*/priv/*))
 # What has no source any more would be loaded all the same.
 STALE := $(filter-out $(OS_BEAMS),$(wildcard build/os/loom_*/ebin/*.beam))
 ifneq ($(STALE),)
@@ -25,6 +26,9 @@ build/os/$(1)/ebin/%.beam: os/$(1)/src/%.erl
 build/os/$(1)/ebin/$(1).app: os/$(1)/src/$(1).app.src
 	@mkdir -p $$(@D)
 	@cp $$< $$@
+build/os/$(1)/priv/%: os/$(1)/priv/%
+	@mkdir -p $$(@D)
+	@cp $$< $$@
 endef
 $(foreach a,$(OS_APPS),$(eval $(call OS_RULE,$(a))))
 
@@ -35,7 +39,7 @@ build/os/hello.boot: tools/mkboot
 	@tools/mkboot --bare loom_hello $@ /otp/os/loom_demo/ebin
 
 .PHONY: os
-os: $(OS_BEAMS) $(OS_APP_FILES) build/os/loom.boot build/os/hello.boot ## the Erlang applications and the boot script
+os: $(OS_BEAMS) $(OS_APP_FILES) $(OS_PRIV) build/os/loom.boot build/os/hello.boot ## the Erlang applications and the boot script
 
 # The demonstrations on the Linux program; in a running Loom they are loom_demo:all() and so on.
 DEMO_PATH := build/os/loom_demo/ebin build/os/loom_hal/ebin build/os/model
@@ -49,6 +53,6 @@ $(filter build/os/model/loom_model_%,$(filter-out %_device.beam %_virtio.beam,$(
 build/os/model/loom_model_virtio.beam: build/os/model/loom_model_device.beam
 .PHONY: model demo demo-fault demo-reload demo-pipeline demo-swarm
 model: $(MODELS)
-demo: demo-fault demo-reload demo-pipeline demo-swarm ## all demonstrations; also demo-fault, demo-reload, demo-pipeline, demo-swarm
+demo: demo-fault demo-reload demo-pipeline demo-swarm ## the four that need no machine; also demo-fault, demo-reload, demo-pipeline, demo-swarm; in QEMU: demo-triangle, demo-web
 demo-fault demo-reload demo-pipeline demo-swarm: demo-%: build/loom os model
 	@build/loom -noshell -pa $(DEMO_PATH) -eval 'loom_demo:main([$*])' </dev/null

@@ -12,7 +12,7 @@ DISK_MIB := 64
 WITH_APP = $(if $(APP),tools/app $(APP) &&)
 FLAGS_FOR_OTP = "$$([ -z '$(APP)' ] || cat build/app/cmdline) $$ARGS"
 
-.PHONY: run run-fast image qemu qemu-interp qemu-otp screenshot demo-triangle
+.PHONY: run run-fast image qemu qemu-interp qemu-otp screenshot demo-triangle demo-web
 run: ## boot Loom in QEMU through UEFI firmware: an Erlang shell on the terminal (Ctrl-A X ends QEMU)
 ifeq ($(APP)$(ARGS),)
 	$(BUILD_FIRST) build/loom.img $(LOOM_DISK)
@@ -44,6 +44,14 @@ screenshot: ## the pictures of the screen that the README shows: doc/screenshot.
 	$(BUILD_FIRST) build/loom.img
 	@tools/screenshot doc/screenshot.png
 	@tools/screenshot triangle doc/triangle.png
+	@tools/deps tests && tests/boot/web --picture doc/web.png
 demo-triangle: ## boots in QEMU, turns the triangle on the screen, prints frames per second, makes build/triangle.png
 	$(BUILD_FIRST) build/loom.img
 	@tools/screenshot triangle build/triangle.png
+# Where the host's browsers find the status page.
+PORT ?= 8080
+demo-web: ## boots in QEMU with a network; the status page is at http://127.0.0.1:8080/ (PORT=8080), a shell on the terminal
+	$(BUILD_FIRST) build/kernel.elf build/boot.pak
+	@tools/app "$$(erl -noshell -eval 'io:put_chars(code:lib_dir(inets)), halt().')"
+	@LOOM_BUNDLE=build/app/boot.pak LOOM_FORWARD=tcp:127.0.0.1:$(PORT)-:80 tools/qemu fast -m 256 \
+		-c "$$(cat build/app/cmdline) -s loom_web -loom_web_address http://127.0.0.1:$(PORT)/ $$ARGS"

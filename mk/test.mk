@@ -18,7 +18,8 @@ PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j2)
 deps: ## install the Debian packages that are missing
 	@tools/deps
 
-test: deps ## build everything and run every test
+test: ## build everything and run every test
+	@tools/deps tests
 	@$(MAKE) --no-print-directory $(PARALLEL) test-parts
 	@tests/run $(if $(T),--filter $(T))
 
