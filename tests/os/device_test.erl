@@ -20,7 +20,7 @@ main(Machine, Word) ->
         ++ [{ahci_errors, fun() -> ahci_errors(ahci) end},
             {ahci_unqueued_errors, fun() -> ahci_errors(ahci_unqueued) end},
             {ahci_pulled_out, fun ahci_pulled_out/0}]
-        ++ [T || Kind <- [virtio_net], T <- net_tests(Kind, Machine)]
+        ++ [T || Kind <- [virtio_net, e1000], T <- net_tests(Kind, Machine)]
         ++ watchdog_test:tests(Machine),
     Wanted = [T || {Name, _} = T <- Tests, string:find(atom_to_list(Name), Word) =/= nomatch],
     Failed = [Name || {Name, F} <- Wanted, not passes(Machine, Name, F)],
@@ -165,7 +165,7 @@ losses(_) -> 2.
 step(ahci_unqueued, "erl") -> 41;
 step(ahci_unqueued, _) -> 11;
 step(_, "erl") -> 13;
-step(ahci, _) -> 3;
+step(Kind, _) when Kind =:= ahci; Kind =:= e1000 -> 3;
 step(_, _) -> 1.
 
 device(ahci, Disk, Faults) -> {?PLACE, loom_model_ahci, {#{disk => Disk, blocks => 256}, Faults}};
@@ -177,6 +177,7 @@ device(virtio_blk, Disk, Faults) ->
 
 lies(Kind) when Kind =:= ahci; Kind =:= ahci_unqueued -> [{fail, 1}, {fail, 2}, {spurious, 0}, {spurious, 16#40000000}];
 lies(nvme) -> [{id, 7}, {id, 15}, {id, 5000}, {status, 1}, {status, 16#7fff}];
+lies(e1000) -> [{length, 3}, {length, 65000}, {status, 1}, {errors, 1}, {errors, 255}, {stuck, 1}];
 lies(virtio_net) -> [{id, 7}, {id, 5000}, {length, 3}, {length, 70000}, {index, 200}];
 lies(virtio_blk) -> [{id, 7}, {id, 63}, {id, 5000}, {length, 1}, {index, 5}, {index, 200}].
 
@@ -360,6 +361,7 @@ net_tests(Kind, Machine) ->
      {Name("lies"), fun() -> net_lies(Kind) end},
      {Name("killed_at_every_access"), fun() -> net_killed(Kind, step(Kind, Machine)) end}].
 
+net_device(e1000, Faults) -> {?PLACE, loom_model_e1000, {#{mac => ?MAC, wire => self()}, Faults}};
 net_device(virtio_net, Faults) ->
     {?PLACE, loom_model_virtio, {loom_model_virtio_net, #{mac => ?MAC, wire => self()}, Faults}}.
 

@@ -4,6 +4,9 @@
 
 -export([table/0, find/1]).
 
+%% 82540EM, 82545EM (copper), 82574L.
+-define(E1000, [16#100e, 16#100f, 16#10d3]).
+
 %% All keys of `match' must be the device's. `name': what its units' names begin with; a number follows, by place.
 -type row() :: #{module := module(), match := map(), name := string()}.
 
@@ -18,7 +21,8 @@ table() ->
         #{module => loom_drv_ahci, match => #{class => {1, 6, 1}}, name => "ahci"},
         #{module => loom_drv_i6300esb, match => #{vendor => 16#8086, device => 16#25ab}, name => "watchdog"}]
     ++ [#{module => loom_drv_itco, match => #{vendor => 16#8086, device => Id}, name => "watchdog"}
-        || Id <- ?ICH9_LPC].
+        || Id <- ?ICH9_LPC]
+    ++ [#{module => loom_drv_e1000, match => #{vendor => 16#8086, device => Id}, name => "eth"} || Id <- ?E1000].
 
 %% Old numbers are of devices that have the old interface as well (Virtio 1.2, 4.1.2).
 virtio(Old, New, Module, Name) ->
