@@ -158,9 +158,19 @@ hung_supervisor() ->
     ok = sys:resume(Sub),
     until(fun() -> maps:get(children, node_at(<<"loom_root_sup/sub">>)) =/= [] end).
 
-%% The watcher and the server can be killed too.
+%% The watcher and the server can be killed too. Its successor knows what it knew, and who died while there was none.
 own_death() ->
-    {200, _, _} = kill(<<"loom_web_sup/loom_web_watch">>),
-    until(fun() -> {Code, _, _} = fetch("/status.json"), Code =:= 200 end),
+    Count = maps:get(restarts, loom_web_watch:status()),
+    Pid = pid_at(<<"loom_root_sup/a">>),
+    ok = sys:suspend(loom_web_sup),
+    exit(whereis(loom_web_watch), kill),
+    exit(list_to_pid(binary_to_list(Pid)), kill),
+    ok = sys:resume(loom_web_sup),
+    until(fun() -> is_pid(whereis(loom_web_watch)) end),
+    until(fun() -> maps:get(restarts, loom_web_watch:status()) =:= Count + 2 end),
+    [begin
+         #{reason := <<"while nobody watched">>, back_us := Us} = event(Path),
+         true = is_integer(Us)
+     end || Path <- [<<"loom_root_sup/a">>, <<"loom_web_sup/loom_web_watch">>]],
     comes_back(<<"loom_web_sup/httpd">>, fun() -> loom_web_watch:kill(<<"loom_web_sup/httpd">>) end),
     until(fun() -> case httpc:request(get(url) ++ "/") of {ok, _} -> true; {error, _} -> false end end).

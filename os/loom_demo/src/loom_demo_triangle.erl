@@ -31,7 +31,7 @@ run(Seconds) ->
 
 %% At the right, beside the text if the screen is wide enough.
 open() ->
-    [ok = loom_gfx:close(Old) || Old <- [erase({?MODULE, window})], Old =/= undefined],
+    _ = [loom_gfx:close(Old) || Old <- [erase({?MODULE, window})], Old =/= undefined], % it may be gone already
     case loom_gfx:info() of
         #{width := 0} -> none;
         #{width := Width, height := Height} ->

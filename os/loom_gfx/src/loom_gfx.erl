@@ -70,13 +70,16 @@ info() ->
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-%% Whoever is first starts it. Where there are no applications (a test) it has been started by hand.
+%% Whoever is first starts it: also when the applications' supervisor has begun anew, without it. Where there is none
+%% (a test) it has been started by hand.
 started() ->
     case whereis(?MODULE) =:= undefined andalso whereis(loom_app_sup) of
         Sup when is_pid(Sup) ->
-            case supervisor:start_child(Sup, #{id => ?MODULE, start => {?MODULE, start_link, []}}) of
+            try supervisor:start_child(Sup, #{id => ?MODULE, start => {?MODULE, start_link, []}}) of
                 {ok, _} -> ok;
+                {error, already_present} -> ok; % its supervisor is about to start it again
                 {error, {already_started, _}} -> ok
+            catch exit:_ -> ok % that one has just gone
             end;
         _ -> ok
     end.
@@ -88,6 +91,7 @@ call(Request, Left) ->
     catch
         exit:{Reason, _} when Left > 0, Reason =:= noproc orelse Reason =:= killed orelse Reason =:= shutdown ->
             timer:sleep(1),
+            ok = started(),
             call(Request, Left - 1)
     end.
 

@@ -10,6 +10,7 @@
 start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 
 init([]) ->
+    ok = loom_web_watch:new_table(),
     Watch = #{id => loom_web_watch, start => {loom_web_watch, start_link, []}},
     Server = #{id => httpd, start => {inets, start, [httpd, loom_web:server(), stand_alone]}, type => supervisor,
                shutdown => infinity},

@@ -1,10 +1,11 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc Watches the supervision trees: who died of what, how often, and how long until it was back. Supervisors do not
 %% say, so every process of a tree is monitored, and when one dies its place is looked at until another is there.
+%% What it knows is in a table of its supervisor's: the next one goes on, and finds out who died meanwhile.
 -module(loom_web_watch).
 -behaviour(gen_server).
 
--export([start_link/0, status/0, kill/1]).
+-export([new_table/0, start_link/0, status/0, kill/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 -export_type([event/0]).
 
@@ -14,9 +15,9 @@
 -define(LOOK_MS, 1). % then twice as long, and so on
 -define(LOOKS, 14). % 16 s
 
-%% `back_us': until another was there; `none' as long as there is none.
--type event() :: #{number := pos_integer(), path := binary(), name := binary(), reason := binary(), at_ms := integer(),
-    back_us := non_neg_integer() | none}.
+%% `since': monotonic; `back_us': until another was there, `none' as long as there is none.
+-type event() :: #{since := integer(), number := pos_integer(), path := binary(), name := binary(),
+    reason := binary(), at_ms := integer(), back_us := non_neg_integer() | none}.
 -record(s, {taken_ms :: integer(), % when the status was
             work :: #{pid() => non_neg_integer()}, % reductions then
             status = none :: none | map(),
@@ -25,6 +26,12 @@
             restarts = #{} :: #{Path :: binary() => pos_integer()},
             events = [] :: [event()], % the last first
             count = 0 :: non_neg_integer()}).
+
+%% @doc By the supervisor, before it starts the watcher.
+-spec new_table() -> ok.
+new_table() ->
+    ?MODULE = ets:new(?MODULE, [named_table, public]),
+    ok.
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
@@ -54,7 +61,21 @@ all(Nodes) -> lists:append([[Node | all(Children)] || #{children := Children} = 
 init([]) ->
     self() ! announce,
     {_, Work} = loom_web_status:processes(#{}, 1),
-    {ok, watch(loom_web_tree:walk(), #s{taken_ms = now_ms(), work = Work})}.
+    S = #s{places = Places, events = Events} = known(#s{taken_ms = now_ms(), work = Work}),
+    Watched = maps:fold(fun(Path, {Pid, _}, Sum) -> place({Path, Pid}, Sum) end, #{}, Places),
+    [self() ! {look, Number, 0} || #{number := Number, back_us := none} <- Events],
+    {ok, watch(loom_web_tree:walk(), S#s{places = Watched})}.
+
+known(New) ->
+    case ets:lookup(?MODULE, known) of
+        [{_, Places, Restarts, Events, Count, Names}] ->
+            New#s{places = Places, restarts = Restarts, events = Events, count = Count, names = Names};
+        [] -> New
+    end.
+
+kept(#s{places = Places, restarts = Restarts, events = Events, count = Count, names = Names} = S) ->
+    ets:insert(?MODULE, {known, Places, Restarts, Events, Count, Names}),
+    S.
 
 handle_call(status, _From, #s{status = Status, taken_ms = Taken} = S) ->
     case Status =/= none andalso now_ms() - Taken < ?FRESH_MS of
@@ -66,8 +87,8 @@ handle_call(status, _From, #s{status = Status, taken_ms = Taken} = S) ->
 
 handle_cast(Request, _S) -> error({unexpected_cast, Request}).
 
-handle_info({{place, Path}, _, process, Pid, Reason}, S) -> {noreply, died(Path, Pid, Reason, S)};
-handle_info({look, Number, Since, Looks}, S) -> {noreply, look(Number, Since, Looks, S)};
+handle_info({{place, Path}, _, process, Pid, Reason}, S) -> {noreply, kept(died(Path, Pid, Reason, S))};
+handle_info({look, Number, Looks}, S) -> {noreply, kept(look(Number, Looks, S))};
 handle_info(announce, S) ->
     announce(),
     {noreply, S}.
@@ -94,26 +115,27 @@ died(Path, Pid, Reason, #s{places = Places, restarts = Restarts, count = Count, 
         _ -> Places % its successor is known already
     end,
     Number = Count + 1,
-    Event = #{number => Number, path => Path, name => name(Path, S), reason => brief(Reason),
-        at_ms => erlang:system_time(millisecond), back_us => none},
-    look(Number, erlang:monotonic_time(), 0,
+    Event = #{since => erlang:monotonic_time(), number => Number, path => Path, name => name(Path, S),
+        reason => brief(Reason), at_ms => erlang:system_time(millisecond), back_us => none},
+    look(Number, 0,
          S#s{places = Left, count = Number, events = lists:sublist([Event | Events], ?EVENTS),
              restarts = maps:update_with(Path, fun(N) -> N + 1 end, 1, Restarts)}).
 
 name(Path, #s{names = Names}) -> maps:get(Path, Names, lists:last(binary:split(Path, <<"/">>, [global]))).
 
 %% Without the stack and what else can be large.
+brief(noproc) -> <<"while nobody watched">>;
 brief({Reason, [{_, _, _, _} | _]}) -> brief(Reason);
 brief(Reason) -> iolist_to_binary(io_lib:format("~0tP", [Reason, 12])).
 
-look(Number, Since, Looks, #s{events = Events} = S) ->
+look(Number, Looks, #s{events = Events} = S) ->
     case [Event || #{number := N, back_us := none} = Event <- Events, N =:= Number] of
-        [#{path := Path} = Event] ->
+        [#{path := Path, since := Since} = Event] ->
             case successor(Path, S) of
                 #s{places = #{Path := _}} = Seen ->
                     Us = erlang:convert_time_unit(erlang:monotonic_time() - Since, native, microsecond),
                     Seen#s{events = [case E of Event -> Event#{back_us := Us}; _ -> E end || E <- Events]};
-                Seen -> later(Number, Since, Looks, Seen)
+                Seen -> later(Number, Looks, Seen)
             end;
         [] -> S
     end.
@@ -131,9 +153,9 @@ successor(Path, #s{places = Places} = S) ->
         _ -> watch(loom_web_tree:walk(), S)
     end.
 
-later(_, _, Looks, S) when Looks >= ?LOOKS -> S;
-later(Number, Since, Looks, S) ->
-    _ = erlang:send_after(?LOOK_MS bsl Looks, self(), {look, Number, Since, Looks + 1}),
+later(_, Looks, S) when Looks >= ?LOOKS -> S;
+later(Number, Looks, S) ->
+    _ = erlang:send_after(?LOOK_MS bsl Looks, self(), {look, Number, Looks + 1}),
     S.
 
 %% --- the status --------------------------------------------------------------------------------------------------
@@ -147,10 +169,10 @@ take(#s{taken_ms = Before, work = OldWork} = S) ->
     Status = (loom_web_status:machine())#{tree => Shown, processes => Processes,
         events => [event(E) || E <- Events], restarts => Count},
     Names = maps:from_list([{Path, Name} || #{path := Path, name := Name} <- all(Shown)]),
-    Seen#s{status = Status, taken_ms = Now, work = Work, names = Names}.
+    kept(Seen#s{status = Status, taken_ms = Now, work = Work, names = Names}).
 
-event(#{back_us := none} = Event) -> Event#{back_us := null};
-event(Event) -> Event.
+event(#{back_us := none} = Event) -> event(Event#{back_us := null});
+event(Event) -> maps:remove(since, Event).
 
 now_ms() -> erlang:monotonic_time(millisecond).
 
