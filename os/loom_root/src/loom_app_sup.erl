@@ -1,5 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The supervisor of applications: empty at boot; `supervisor:start_child(loom_app_sup, ChildSpec)' adds one.
+%% @doc The supervisor of applications: empty at boot, unless `-loom_telnet' asks for
+%% consoles over TCP; `supervisor:start_child(loom_app_sup, ChildSpec)' adds one.
 -module(loom_app_sup).
 -behaviour(supervisor).
 
@@ -9,4 +10,9 @@
 -spec start_link() -> supervisor:startlink_ret().
 start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 
-init([]) -> {ok, {#{strategy => one_for_one, intensity => 100, period => 10}, []}}.
+init([]) ->
+    Children = case init:get_argument(loom_telnet) of
+        {ok, _} -> loom_telnet:boot_children();
+        error -> []
+    end,
+    {ok, {#{strategy => one_for_one, intensity => 100, period => 10}, Children}}.

@@ -6,7 +6,7 @@
 %% longer than the screen wraps: positions are counted from the line's start, rows by division.
 -module(loom_tty).
 
--export([new/1, command/2, geometry/1]).
+-export([new/1, command/2, geometry/1, resize/2]).
 -export_type([state/0]).
 
 -record(tty, {columns :: pos_integer(), before = [] :: [char()], position = 0 :: non_neg_integer(),
@@ -27,6 +27,10 @@ new(Columns) -> #tty{columns = Columns}.
 
 -spec geometry(state()) -> pos_integer().
 geometry(#tty{columns = Columns}) -> Columns.
+
+%% @doc The terminal has another width from now on.
+-spec resize(pos_integer(), state()) -> state().
+resize(Columns, T) -> T#tty{columns = Columns}.
 
 %% @doc Bytes for the terminal; `sync' when the sender waits for an acknowledgement once they are out.
 -spec command(binary(), state()) -> {async | sync, iodata(), state()}.

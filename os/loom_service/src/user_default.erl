@@ -7,7 +7,7 @@
 -export([ls/0, ls/1, cd/0, cd/1, cat/1, cp/2, rm/1, rm/2, mkdir/1, df/0, mount/0, mount/2, umount/1, sync/0]).
 -export([ps/0, top/0, top/1, kill/1, free/0, uptime/0, time/1]).
 -export([hw/0, dmesg/0, reboot/0, poweroff/0]).
--export([ifconfig/0, ifconfig/2, netstat/0, ping/1, ping/2]).
+-export([ifconfig/0, ifconfig/2, netstat/0, ping/1, ping/2, telnet/0, telnet/1]).
 
 %% @doc What there is to type.
 -spec help() -> ok.
@@ -57,3 +57,5 @@ ifconfig(Interface, Address) -> loom_shell_network:ifconfig(Interface, Address).
 netstat() -> loom_shell_network:netstat().
 ping(Host) -> loom_shell_network:ping(Host).
 ping(Host, Times) -> loom_shell_network:ping(Host, Times).
+telnet() -> loom_shell_network:telnet().
+telnet(What) -> loom_shell_network:telnet(What).
