@@ -12,8 +12,8 @@ start() ->
     ok = filelib:ensure_dir("/tmp/www/x"),
     ok = file:write_file("/tmp/www/page.txt", binary:copy(<<"0123456789abcdef">>, 64)),
     {ok, _} = application:ensure_all_started(inets),
-    {ok, _} = inets:start(httpd, [{port, 80}, {server_name, "guest"}, {server_root, "/tmp"}, {document_root, "/tmp/www"},
-                                  {keep_alive, true}, {max_keep_alive_request, 1000000}, {modules, [mod_get]}]),
+    {ok, _} = inets:start(httpd, [{port, 80}, {server_name, "guest"}, {server_root, "/tmp"}, {modules, [mod_get]},
+                                  {document_root, "/tmp/www"}, {keep_alive, true}, {max_keep_alive_request, 1000000}]),
     spawn(fun listen/0).
 
 listen() ->

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The internet checksum (RFC 1071): loom_net_checksum:sum/2, whose body in Erlang is what other machines run. Every byte
- * that the network stack sends or takes passes here.
+ * The internet checksum (RFC 1071): loom_net_checksum:sum/2, whose body in Erlang is what other machines run. Every
+ * byte that the network stack sends or takes passes here.
  */
 #include "gen/natives.h"
 #include "vm/heap/heap.h"

@@ -25,7 +25,9 @@
     receive_queue :: loom_virtio:queue(), transmit_queue :: loom_virtio:queue(),
     receive_memory :: loom_hal:cap(), transmit_memory :: loom_hal:cap(),
     receive_address :: non_neg_integer(), transmit_address :: non_neg_integer(),
+    buffers :: [non_neg_integer()], % of the receive queue: all are with the device
     free :: [non_neg_integer()], % transmit buffers
+    busy = [] :: [non_neg_integer()], % those that are with the device, the oldest first
     moved = 0 :: integer(), % when the device last took or gave a frame to send, or was idle
     subscriber = none :: pid() | none}).
 
@@ -39,11 +41,20 @@ init(#{unit := Name} = Device) ->
     S = #s{virtio = V, unit = Unit, receive_queue = Receive, transmit_queue = Transmit,
         receive_memory = ReceiveMemory, transmit_memory = TransmitMemory,
         receive_address = loom_hw:dma_address(ReceiveMemory), transmit_address = loom_hw:dma_address(TransmitMemory),
-        free = lists:seq(0, loom_virtio:size(Transmit) - 1)},
+        buffers = lists:seq(0, loom_virtio:size(Receive) - 1), free = lists:seq(0, loom_virtio:size(Transmit) - 1)},
+    describe(S),
     ok = loom_virtio:ready(V),
-    Offered = offer(lists:seq(0, loom_virtio:size(Receive) - 1), S),
+    Offered = offer(S#s.buffers, S),
     ok = loom_devices:publish(net, Unit),
     {ok, Offered}.
+
+%% Descriptors say the same all the time, but for how long a frame to send is; so do the headers of those frames.
+describe(#s{receive_queue = Receive, transmit_queue = Transmit} = S) ->
+    [ok = loom_virtio:describe(Receive, I, [{in, S#s.receive_address + I * ?BUFFER, ?BUFFER}]) || I <- S#s.buffers],
+    [begin
+         ok = loom_hw:dma_write(S#s.transmit_memory, I * ?BUFFER, <<0:?HEADER/unit:8>>),
+         ok = loom_virtio:describe(Transmit, I, [{out, S#s.transmit_address + I * ?BUFFER, ?BUFFER}])
+     end || I <- S#s.free].
 
 has(Feature, V) -> lists:member(Feature, loom_virtio:features(V)).
 
@@ -97,35 +108,38 @@ link_state(#s{virtio = V, unit = #{link := Link} = Unit} = S) ->
 %% --- sending -----------------------------------------------------------------------------------------------------
 
 %% What does not fit, or is no frame, is gone: the network loses frames anyway.
-transmit(Frames, S) ->
-    {New, Lost} = lists:foldl(fun transmit_one/2, {S, 0}, Frames),
+transmit(Frames, #s{transmit_queue = Queue, free = Free, busy = Busy} = S) ->
+    {Filled, Left, Lost} = fill(Frames, Free, [], 0, S),
+    New = S#s{free = Left, busy = Busy ++ Filled, transmit_queue = loom_virtio:again(Queue, Filled)},
     Lost > 0 andalso tell({sent, Lost}, New),
     ok = loom_virtio:kick(New#s.transmit_queue),
     New.
 
-transmit_one(Frame, {#s{free = [I | Free], transmit_queue = Queue, unit = #{mtu := Mtu}} = S, Lost}) ->
+fill([], Free, Filled, Lost, _) -> {lists:reverse(Filled), Free, Lost};
+fill(Frames, [], Filled, Lost, _) -> {lists:reverse(Filled), [], Lost + length(Frames)};
+fill([Frame | Rest], [I | Free] = All, Filled, Lost, #s{transmit_memory = Memory, unit = #{mtu := Mtu}} = S) ->
     case iolist_size(Frame) of
         Size when Size >= 14, Size =< Mtu + 18 ->
-            ok = loom_hw:dma_write(S#s.transmit_memory, I * ?BUFFER, [<<0:?HEADER/unit:8>>, Frame]),
-            Part = {out, S#s.transmit_address + I * ?BUFFER, ?HEADER + Size},
-            {S#s{free = Free, transmit_queue = loom_virtio:add(Queue, I, [Part])}, Lost};
-        _ -> {S, Lost + 1}
-    end;
-transmit_one(_, {S, Lost}) -> {S, Lost + 1}.
+            ok = loom_hw:dma_write(Memory, I * ?BUFFER + ?HEADER, Frame),
+            ok = loom_virtio:resize(S#s.transmit_queue, I, ?HEADER + Size),
+            fill(Rest, Free, [I | Filled], Lost, S);
+        _ -> fill(Rest, All, Filled, Lost + 1, S)
+    end.
 
-sent(#s{transmit_queue = Queue, free = Free} = S) ->
+sent(#s{transmit_queue = Queue, free = Free, busy = Busy} = S) ->
     case loom_virtio:used(Queue) of
         {[], _} -> S;
         {Done, New} ->
             Buffers = [I || {I, _} <- Done],
-            true = length(lists:usort(Buffers ++ Free)) =:= length(Buffers) + length(Free), % only what it had
+            Left = Busy -- Buffers,
+            true = length(Left) =:= length(Busy) - length(Buffers), % only what it had
             tell({sent, length(Done)}, S),
-            S#s{transmit_queue = New, free = Buffers ++ Free, moved = now_ms()}
+            S#s{transmit_queue = New, free = Buffers ++ Free, busy = Left, moved = now_ms()}
     end.
 
 %% A device that has had frames for long and sends none is stuck, unless it has no link.
-watch(#s{free = Free, transmit_queue = Queue, unit = #{link := Link}} = S) ->
-    case length(Free) =:= loom_virtio:size(Queue) orelse Link =:= down of
+watch(#s{busy = Busy, unit = #{link := Link}} = S) ->
+    case Busy =:= [] orelse Link =:= down of
         true -> S#s{moved = now_ms()};
         false ->
             now_ms() - S#s.moved > ?PATIENCE_MS andalso error(sends_nothing),
@@ -136,20 +150,20 @@ now_ms() -> erlang:monotonic_time(millisecond).
 
 %% --- receiving ---------------------------------------------------------------------------------------------------
 
-offer([], S) -> S;
-offer(Buffers, #s{receive_queue = Queue, receive_address = Address} = S) ->
-    New = lists:foldl(fun(I, Q) -> loom_virtio:add(Q, I, [{in, Address + I * ?BUFFER, ?BUFFER}]) end, Queue, Buffers),
+offer(Buffers, #s{receive_queue = Queue} = S) ->
+    New = loom_virtio:again(Queue, Buffers),
     ok = loom_virtio:kick(New),
     S#s{receive_queue = New}.
 
 %% Whatever the device says a frame is long, it is in its buffer.
-received(#s{receive_queue = Queue, receive_memory = Memory} = S) ->
+received(#s{receive_queue = Queue, receive_memory = Memory, buffers = All} = S) ->
     case loom_virtio:used(Queue) of
         {[], _} -> S;
         {Done, New} ->
-            true = length(lists:usort([I || {I, _} <- Done])) =:= length(Done),
+            Heads = [I || {I, _} <- Done],
+            true = length(All -- Heads) =:= length(All) - length(Heads), % none twice
             Frames = [loom_hw:dma_read(Memory, I * ?BUFFER + ?HEADER, Length - ?HEADER)
                       || {I, Length} <- Done, Length >= ?HEADER + 14, Length =< ?BUFFER],
             Frames =:= [] orelse tell({frames, Frames}, S),
-            received(offer([I || {I, _} <- Done], S#s{receive_queue = New}))
+            received(offer(Heads, S#s{receive_queue = New}))
     end.

@@ -7,7 +7,7 @@
 -module(loom_virtio).
 
 -export([open/2, features/1, config/3, queue/3, ready/1, ack/1]).
--export([size/1, add/3, kick/1, used/1]).
+-export([size/1, add/3, describe/3, resize/3, again/2, kick/1, used/1]).
 -export_type([virtio/0, queue/0, part/0]).
 
 -define(CAP_VENDOR, 16#09).
@@ -185,11 +185,33 @@ size(#q{size = Size}) -> Size.
 
 %% @doc Puts a chain into the queue; the device hears of it with kick/1. Parts to the device come first (2.7.4.2).
 -spec add(queue(), non_neg_integer(), [part()]) -> queue().
-add(#q{memory = Memory, avail = Avail, added = Added, size = Size} = Q, Head, Parts)
-        when Head + length(Parts) =< Size ->
-    ok = loom_hw:dma_write(Memory, 16 * Head, descriptors(Parts, Head)),
-    ok = loom_hw:dma_write(Memory, Avail + 4 + 2 * (Added rem Size), <<Head:16/little>>),
-    Q#q{added = (Added + 1) band 16#ffff}.
+add(Q, Head, Parts) ->
+    ok = describe(Q, Head, Parts),
+    again(Q, [Head]).
+
+%% @doc Writes a chain's descriptors; it is in the queue after again/2, and may be so any number of times.
+-spec describe(queue(), non_neg_integer(), [part()]) -> ok.
+describe(#q{memory = Memory, size = Size}, Head, Parts) when Head + length(Parts) =< Size ->
+    ok = loom_hw:dma_write(Memory, 16 * Head, descriptors(Parts, Head)).
+
+%% @doc Changes how long the first part of a chain is.
+-spec resize(queue(), non_neg_integer(), pos_integer()) -> ok.
+resize(#q{memory = Memory, size = Size}, Head, Length) when Head < Size ->
+    ok = loom_hw:mmio_write(Memory, 16 * Head + 8, 32, Length).
+
+%% @doc Puts chains into the queue whose descriptors stand there, all at once.
+-spec again(queue(), [non_neg_integer()]) -> queue().
+again(Q, []) -> Q;
+again(#q{memory = Memory, avail = Avail, added = Added, size = Size} = Q, Heads) ->
+    At = Added rem Size,
+    Count = length(Heads),
+    true = Count =< Size,
+    Entries = << <<Head:16/little>> || Head <- Heads >>,
+    Before = 2 * min(Count, Size - At), % bytes up to the ring's end
+    <<First:Before/binary, Rest/binary>> = Entries,
+    ok = loom_hw:dma_write(Memory, Avail + 4 + 2 * At, First),
+    Rest =:= <<>> orelse loom_hw:dma_write(Memory, Avail + 4, Rest),
+    Q#q{added = (Added + Count) band 16#ffff}.
 
 descriptors([{Way, Address, Length}], _) -> [<<Address:64/little, Length:32/little, (flag(Way)):16/little, 0:16>>];
 descriptors([{Way, Address, Length} | Rest], At) ->
@@ -217,12 +239,14 @@ used(#q{memory = Memory, used = Used, seen = Seen, added = Added, size = Size} =
         Now ->
             Count = (Now - Seen) band 16#ffff,
             true = Count =< Size andalso Count =< (Added - Seen) band 16#ffff,
-            Done = entries(Memory, Used + 4, Seen rem Size, min(Count, Size - Seen rem Size))
-                ++ entries(Memory, Used + 4, 0, max(0, Count - (Size - Seen rem Size))),
-            true = lists:all(fun({Head, _}) -> Head < Size end, Done),
+            Before = min(Count, Size - Seen rem Size),
+            Done = entries(Memory, Used + 4, Seen rem Size, Before, Size)
+                ++ entries(Memory, Used + 4, 0, Count - Before, Size),
+            true = length(Done) =:= Count,
             {Done, Q#q{seen = Now}}
     end.
 
-entries(_Memory, _Base, _From, 0) -> [];
-entries(Memory, Base, From, Count) ->
-    [{Head, Length} || <<Head:32/little, Length:32/little>> <= loom_hw:dma_read(Memory, Base + 8 * From, 8 * Count)].
+entries(_Memory, _Base, _From, 0, _Size) -> [];
+entries(Memory, Base, From, Count, Size) ->
+    [{Head, Length} || <<Head:32/little, Length:32/little>> <= loom_hw:dma_read(Memory, Base + 8 * From, 8 * Count),
+                       Head < Size].

@@ -185,7 +185,8 @@ state(#s{state = State}) -> State.
 
 handle(_, _, #s{state = closed} = S) -> S;
 handle({segments, Segments}, Now, S) ->
-    lists:foldl(fun(Segment, Acc) -> segment(Segment, Now, Acc) end, S#s{heard_at = Now, keep_probes = 0}, Segments);
+    lists:foldl(fun(Segment, Acc) -> segment(Segment, Now, Acc) end, S#s{heard_at = Now, keep_probes = 0},
+                case S#s.mode of open -> joined(Segments); _ -> Segments end);
 handle({send, Data}, Now, #s{out = Out, fin = none} = S) ->
     after_idle(Now, S#s{out = loom_tcp_outgoing:add(Data, Out)});
 handle({send, _}, _, S) -> S;
@@ -252,6 +253,30 @@ segment({Flags, Seq32, _, _, _, _} = Segment, Now, #s{next = Next} = S) ->
                 false -> unacceptable(Seq, Segment, Now, S)
             end
     end.
+
+%% What came together is looked at as if it had come in fewer segments. Of acknowledgements, each saying more than the
+%% one before and nothing else, the last says it all; data that goes on where the segment before ends is that segment's.
+joined([]) -> [];
+joined([Segment | Rest]) -> joined(Segment, Rest).
+
+joined({?ACK, Seq, Ack, _, Options, <<>>} = One, [{?ACK, Seq, Next, _, More, <<>>} = Two | Rest])
+  when (Next - Ack - 1) band ?MASK < 16#7fffffff ->
+    case is_plain(Options) andalso is_plain(More) of
+        true -> joined(Two, Rest);
+        false -> [One | joined(Two, Rest)]
+    end;
+joined({?ACK, Seq, Ack, _, Options, Data} = One, [{Flags, Next, Ack, Window, Options, More} = Two | Rest])
+  when Flags bor ?PSH =:= ?ACK bor ?PSH, Data =/= <<>>, More =/= <<>> ->
+    case is_plain(Options) andalso (Seq + iolist_size(Data)) band ?MASK =:= Next of
+        true -> joined({Flags, Seq, Ack, Window, Options, [Data | More]}, Rest);
+        false -> [One | joined(Two, Rest)]
+    end;
+joined(One, [Two | Rest]) -> [One | joined(Two, Rest)];
+joined(One, []) -> [One].
+
+is_plain([]) -> true;
+is_plain([{timestamp, _, _}]) -> true;
+is_plain(_) -> false.
 
 %% The position near `Near' that has these low 32 bits.
 absolute(Low, Near) ->
