@@ -6,6 +6,7 @@
 #include "kernel/mm/heap.h"
 #include "kernel/power.h"
 #include "plat/metal/metal.h"
+#include "plat/metal/random.h"
 #include "vm/term/binary.h"
 #include "vm/term/map.h"
 #include "vm/vm.h"
@@ -87,6 +88,33 @@ NATIVE(native_loom_hw_boot_info)
         A_uptime_ns, heap_int64(p, plat_monotonic_ns()),
         A_memory, heap_uint64(p, stats.total_bytes),
         A_free, heap_uint64(p, stats.free_bytes),
+    };
+    return map_from_pairs(p, kv, sizeof kv / sizeof kv[0] / 2);
+}
+
+/* --- random bytes: loom_random:bytes/1 draws them ------------------------------------------------------------- */
+NATIVE(native_loom_hw_random_add)
+{
+    size_t n;
+    uint8_t *data = iolist_to_memory(a[0], &n);
+    if (data == NULL) {
+        return p_badarg(p);
+    }
+    random_add(data, n);
+    memset(data, 0, n);
+    vm_free(data);
+    return A_ok;
+}
+
+NATIVE(native_loom_hw_random_info)
+{
+    RandomInfo info = random_info();
+    (void)a;
+    const Term kv[] = {
+        A_rdseed, info.rdseed ? A_true : A_false,
+        A_rdrand, info.rdrand ? A_true : A_false,
+        A_added, heap_uint64(p, info.added_bytes),
+        A_reseeds, heap_uint64(p, info.reseeds),
     };
     return map_from_pairs(p, kv, sizeof kv / sizeof kv[0] / 2);
 }

@@ -13,11 +13,8 @@
 #include "kernel/time/clock.h"
 #include "plat/metal/metal.h"
 #include "plat/metal/ports.h"
+#include "plat/metal/random.h"
 #include "vm/net/served.h"
-
-static struct Random {
-    uint64_t state; /* mixed into what the processor gives, and the only source where it gives nothing */
-} entropy;
 
 void *plat_alloc(size_t bytes) { return kmalloc(bytes != 0 ? bytes : 1); }
 void *plat_realloc(void *mem, size_t bytes) { return krealloc(mem, bytes != 0 ? bytes : 1); }
@@ -42,30 +39,7 @@ int64_t plat_local_to_utc(int64_t local_seconds, int dst)
     return local_seconds;
 }
 
-/* RDRAND where there is one. The time stamp counter, through a 64-bit mix, makes the rest differ from run to run; it is
- * no source for keys. */
-static uint64_t random_word(void)
-{
-    uint64_t word = 0;
-    cpu_random(&word);
-    uint64_t more = tsc_read() * UINT64_C(0x9e3779b97f4a7c15) + UINT64_C(0xd1b54a32d192ed03);
-    uint64_t mix = __atomic_add_fetch(&entropy.state, more, __ATOMIC_RELAXED);
-    mix = (mix ^ mix >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    mix = (mix ^ mix >> 27) * UINT64_C(0x94d049bb133111eb);
-    return word ^ mix ^ mix >> 31;
-}
-
-void plat_random(void *buf, size_t n)
-{
-    uint8_t *at = buf;
-    while (n > 0) {
-        uint64_t word = random_word();
-        size_t part = n < sizeof word ? n : sizeof word;
-        memcpy(at, &word, part);
-        at += part;
-        n -= part;
-    }
-}
+void plat_random(void *buf, size_t n) { random_bytes(buf, n); }
 
 void plat_log(const char *text, size_t n) { log_write(text, n); }
 void plat_print(const char *text, size_t n) { log_write(text, n); }

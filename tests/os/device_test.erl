@@ -21,6 +21,10 @@ main(Machine, Word) ->
             {ahci_unqueued_errors, fun() -> ahci_errors(ahci_unqueued) end},
             {ahci_pulled_out, fun ahci_pulled_out/0}]
         ++ [T || Kind <- [virtio_net, e1000], T <- net_tests(Kind, Machine)]
+        ++ [{virtio_rng_bytes, fun() -> rng_bytes(#{}) end},
+            {virtio_rng_lost_interrupts, fun() -> rng_bytes(#{lose => 2}) end},
+            {virtio_rng_lies, fun rng_lies/0},
+            {virtio_rng_killed_at_every_access, fun() -> rng_killed(step(virtio_rng, Machine)) end}]
         ++ watchdog_test:tests(Machine),
     Wanted = [T || {Name, _} = T <- Tests, string:find(atom_to_list(Name), Word) =/= nomatch],
     Failed = [Name || {Name, F} <- Wanted, not passes(Machine, Name, F)],
@@ -464,6 +468,58 @@ net_killed(Kind, Step) ->
         Link = send_all(Frames, attached()),
         Frames = lists:usort(wire_now()),
         _ = receive_all([frame(7), frame(8)], Link),
+        ok = quiet()
+    end).
+
+%% --- entropy -----------------------------------------------------------------------------------------------------
+
+rng_device(Faults) -> {?PLACE, loom_model_virtio, {loom_model_virtio_rng, none, Faults}}.
+
+%% All that the device gave is there, in order; several ask at once.
+rng_bytes(Faults) ->
+    rand:seed(exsss, 5),
+    with_devices([rng_device(Faults)], fun() ->
+        _ = loom_devices:subscribe(rng),
+        #{name := <<"rng0">>, driver := Driver} = up(rng),
+        Counts = [1, 4096, 17, 300],
+        Stream = iolist_to_binary([begin {ok, B} = loom_driver:call(Driver, {bytes, N}), N = byte_size(B), B end
+                                   || N <- Counts]),
+        Stream = << <<(I rem 255 + 1)>> || I <- lists:seq(0, lists:sum(Counts) - 1) >>,
+        Me = self(),
+        [spawn_link(fun() -> {ok, B} = loom_driver:call(Driver, {bytes, N}), Me ! {bytes, N, B} end) || N <- Counts],
+        [receive {bytes, N, B} when byte_size(B) =:= N -> ok end || N <- Counts],
+        [{error, einval} = loom_driver:call(Driver, {bytes, N}) || N <- [0, -1, 4097, a]],
+        Driver = whereis_unit(rng)
+    end).
+
+whereis_unit(Kind) ->
+    [#{driver := Driver}] = loom_devices:units(Kind),
+    Driver.
+
+%% As the service does: a driver that dies is asked again when it is there.
+rng_ask(Count) ->
+    #{driver := Driver} = up(rng),
+    try loom_driver:call(Driver, {bytes, Count}) of
+        {ok, Bytes} when byte_size(Bytes) =:= Count -> ok
+    catch
+        exit:_ -> rng_ask(Count)
+    end.
+
+rng_lies() ->
+    with_devices([rng_device(#{})], fun() ->
+        _ = loom_devices:subscribe(rng),
+        [begin
+             #{driver := Driver} = up(rng),
+             ok = loom_hw:tell(?PLACE, {fault, Fault, Value}),
+             {'EXIT', _} = catch loom_driver:call(Driver, {bytes, 100})
+         end || {Fault, Value} <- [{id, 1}, {id, 5000}, {length, 0}, {length, 101}, {length, 70000}, {index, 5}]],
+        ok = rng_ask(100)
+    end).
+
+rng_killed(Step) ->
+    killed_everywhere(fun() -> rng_device(#{}) end, Step, fun() ->
+        _ = loom_devices:subscribe(rng),
+        ok = rng_ask(64),
         ok = quiet()
     end).
 

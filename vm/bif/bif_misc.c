@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small natives about the machine as a whole: halt, what the command line decided for error_logger and io, and the
- * dynamic trace tags, which do nothing in a machine built without dynamic tracing (OTP's default too).
+ * Small natives about the machine as a whole: halt, what the command line decided for error_logger and io, random bytes,
+ * and the dynamic trace tags, which do nothing in a machine built without dynamic tracing (OTP's default too).
  */
 #include "gen/natives.h"
 #include "vm/dump/dump.h"
 #include "vm/plat.h"
+#include "vm/term/binary.h"
 #include "vm/term/unicode.h"
 #include "vm/vm.h"
 
@@ -82,6 +83,22 @@ NATIVE(native_io_printable_range)
     (void)p;
     (void)a;
     return vm_config()->printable_unicode ? A_unicode : A_latin1;
+}
+
+/* --- random bytes ------------------------------------------------------------------------------------------------- */
+enum { RANDOM_MOST = 1 << 20 };
+
+/* loom_random:bytes(Count): unpredictable ones, whatever the platform's source is. */
+NATIVE(native_loom_random_bytes)
+{
+    uint8_t *data;
+    if (!is_small(a[0]) || small_value(a[0]) < 0 || small_value(a[0]) > RANDOM_MOST) {
+        return p_badarg(p);
+    }
+    size_t n = (size_t)small_value(a[0]);
+    Term bin = binary_new(p, n, &data);
+    plat_random(data, n);
+    return bin;
 }
 
 /* --- threads of OTP's emulator ------------------------------------------------------------------------------------ */

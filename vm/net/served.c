@@ -13,7 +13,6 @@ static struct ServedTable {
     Served *ids[ID_PLACES];
     Served *ports[PORT_PLACES];
     uint64_t next_id;
-    uint16_t next_port;
     Term service; /* pid; 0: there has been none */
     ServedHost host;
 } table;
@@ -342,7 +341,7 @@ static Term bind_ephemeral(Served *s, NetAddress local)
     enum { COUNT = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1 };
     uint16_t random;
     plat_random(&random, sizeof random);
-    unsigned start = (table.next_port += (uint16_t)(1 + random % 7));
+    unsigned start = random % COUNT; /* nobody can guess the next one: RFC 6056, 3.3.1 */
     for (unsigned i = 0; i < COUNT; i++) {
         local.port = (uint16_t)(EPHEMERAL_FIRST + (start + i) % COUNT);
         if (!is_taken(s, &local)) {

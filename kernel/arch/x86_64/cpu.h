@@ -177,3 +177,5 @@ bool cpu_is_virtual(void);
 bool cpu_has_invariant_tsc(void);
 /* Random bits of the processor. False if it has none or gives none now. */
 bool cpu_random(uint64_t *value);
+/* The same from its source of entropy itself (RDSEED). */
+bool cpu_random_seed(uint64_t *value);

@@ -158,3 +158,19 @@ bool cpu_random(uint64_t *value)
     }
     return false;
 }
+
+bool cpu_random_seed(uint64_t *value)
+{
+    if (cpuid(0, 0).a < 7 || (cpuid(7, 0).b & 1u << 18) == 0) {
+        return false;
+    }
+    for (int i = 0; i < 100; i++) {
+        bool good;
+        __asm__ volatile("rdseed %0" : "=r"(*value), "=@ccc"(good));
+        if (good) {
+            return true;
+        }
+        cpu_pause();
+    }
+    return false;
+}

@@ -80,9 +80,7 @@ init([]) ->
     loom_net_listeners = ets:new(loom_net_listeners, [named_table, public, {read_concurrency, true}]),
     loom_net_late = ets:new(loom_net_late, [named_table, public, ordered_set]),
     loom_net_counters = ets:new(loom_net_counters, [named_table, public]),
-    Secret = erlang:md5(term_to_binary({make_ref(), erlang:monotonic_time(), erlang:system_time(), self(),
-                                        erlang:statistics(io), erlang:memory()})),
-    true = ets:insert(?TABLE, [{secret, Secret}, {routes, []}]),
+    true = ets:insert(?TABLE, [{secret, loom_random:bytes(16)}, {routes, []}]),
     change(<<"lo">>, #{pid => none, mac => <<0:48>>, mtu => 65535, up => true, kind => loopback,
                        addresses => #{loopback => [{<<127, 0, 0, 1>>, 8}, {<<1:128>>, 128}]}}),
     {ok, none}.

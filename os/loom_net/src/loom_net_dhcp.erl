@@ -43,8 +43,9 @@ find_link(#s{name = Name, client = Client} = S) ->
             Link ! {dhcp, self()},
             New = S#s{link = Link, monitor = monitor(process, Link)},
             case Client of
-                none -> run(loom_dhcp:start(Mac, erlang:phash2({make_ref(), Mac, now_ms()}, 16#ffffffff), now_ms()),
-                            New);
+                none ->
+                    <<Transaction:32>> = loom_random:bytes(4),
+                    run(loom_dhcp:start(Mac, Transaction, now_ms()), New);
                 _ -> New
             end;
         [] ->

@@ -93,7 +93,7 @@ fragments(#{source := Source} = P, Data, Mtu) ->
         _ ->
             Extra = case Head of 20 -> 0; 40 -> 8 end,
             Part = (Mtu - Head - Extra) band bnot 7,
-            Id = erlang:phash2(make_ref(), 65536),
+            <<Id:16>> = loom_random:bytes(2),
             cut(P, Id, 0, Part, iolist_to_binary(Data))
     end.
 

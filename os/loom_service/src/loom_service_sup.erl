@@ -11,7 +11,8 @@ start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 
 %% In the order in which they need each other: the last is ended first, so that volumes are left clean.
 init([]) ->
-    Services = [loom_keeper, loom_vfs, loom_block, loom_volume_sup, loom_mount, loom_halt, loom_console, loom_shell],
+    Services = [loom_keeper, loom_vfs, loom_entropy, loom_block, loom_volume_sup, loom_mount, loom_halt, loom_console,
+                loom_shell],
     {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, [child(M) || M <- Services]}}.
 
 child(loom_volume_sup = M) -> #{id => M, start => {M, start_link, []}, type => supervisor, shutdown => infinity};
