@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ChaCha20 (RFC 8439) as a generator of bytes that nobody can guess: the block function, and a key that erases itself. */
+/* ChaCha20 (RFC 8439) as a generator of bytes that nobody can guess: the block function; a key that erases itself. */
 #pragma once
 
 #include "lib/cstd.h"

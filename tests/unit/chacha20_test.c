@@ -23,9 +23,11 @@ static void from_hex(const char *hex, uint8_t *bytes, size_t n)
     }
 }
 
-static void vector(const char *name, const char *key_hex, uint32_t counter, const char *nonce_hex, const char *block_hex)
+static void vector(const char *name, const char *key_hex, uint32_t counter, const char *nonce_hex,
+                   const char *block_hex)
 {
-    uint8_t key[CHACHA20_KEY_BYTES], nonce[CHACHA20_NONCE_BYTES], wanted[CHACHA20_BLOCK_BYTES], got[CHACHA20_BLOCK_BYTES];
+    uint8_t key[CHACHA20_KEY_BYTES], nonce[CHACHA20_NONCE_BYTES];
+    uint8_t wanted[CHACHA20_BLOCK_BYTES], got[CHACHA20_BLOCK_BYTES];
     from_hex(key_hex, key, sizeof key);
     from_hex(nonce_hex, nonce, sizeof nonce);
     from_hex(block_hex, wanted, sizeof wanted);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small natives about the machine as a whole: halt, what the command line decided for error_logger and io, random bytes,
- * and the dynamic trace tags, which do nothing in a machine built without dynamic tracing (OTP's default too).
+ * Small natives about the machine as a whole: halt, what the command line decided for error_logger and io, random
+ * bytes, and the dynamic trace tags, which do nothing in a machine built without dynamic tracing (OTP's default too).
  */
 #include "gen/natives.h"
 #include "vm/dump/dump.h"

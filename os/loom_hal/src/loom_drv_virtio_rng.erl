@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The virtio entropy device (Virtual I/O Device Version 1.2, 5.4): one queue, of which one buffer is used. A device
-%% gives as much as it has, at least a byte: requests are served one after the other, each until it has all it wants.
+%% @doc The virtio entropy device (Virtual I/O Device Version 1.2, 5.4): one queue, of which one buffer is used. A
+%% device gives as much as it has, at least a byte: requests are served one after the other, each until it has all.
 -module(loom_drv_virtio_rng).
 -behaviour(loom_driver).
 
