@@ -2,7 +2,7 @@
 %% What bench/guest/run asks over the network: the same module in Loom and in a Linux guest's `erl`.
 %%
 %%   port 80     OTP's httpd with a page of a kilobyte
-%%   port 5001   a line "source N": N bytes come; "sink N": N bytes are taken, then "ok" comes
+%%   port 5001   a line "source N": N bytes come; "sink N": N bytes are taken, then "ok" comes; "state": what may leak
 -module(guest_server).
 -export([start/0]).
 
@@ -32,13 +32,20 @@ accept(Listener) ->
 serve(Socket) ->
     {ok, Line} = gen_tcp:recv(Socket, 0),
     ok = inet:setopts(Socket, [{packet, raw}]),
-    [What, Size] = binary:split(string:trim(Line), <<" ">>),
-    Left = binary_to_integer(Size),
-    case What of
-        <<"source">> -> source(Socket, binary:copy(<<"x">>, ?BLOCK), Left);
-        <<"sink">> -> sink(Socket, Left)
+    case string:lexemes(Line, " \r\n") of
+        [<<"source">>, Size] -> source(Socket, binary:copy(<<"x">>, ?BLOCK), binary_to_integer(Size));
+        [<<"sink">>, Size] -> sink(Socket, binary_to_integer(Size));
+        [<<"state">>] -> gen_tcp:send(Socket, io_lib:format("~w~n", [state()]))
     end,
     gen_tcp:close(Socket).
+
+%% Words and counts, after a collection of everybody.
+state() ->
+    _ = [erlang:garbage_collect(P) || P <- processes()],
+    Rows = [ets:info(T, size) || T <- ets:all()],
+    [{total, erlang:memory(total)}, {processes, erlang:system_info(process_count)},
+     {ports, erlang:system_info(port_count)}, {rows, lists:sum([R || R <- Rows, is_integer(R)])},
+     {atoms, erlang:system_info(atom_count)}, {binary, erlang:memory(binary)}].
 
 source(_, _, Left) when Left =< 0 -> ok;
 source(Socket, Block, Left) ->

@@ -50,9 +50,11 @@ init({Module, Args, Faults}) ->
 version(#{without_version_1 := true}) -> [];
 version(_) -> [32].
 
-reset(#m{count = Count, life = Life} = M) ->
+%% `queue_size' among the faults: a device with short queues.
+reset(#m{count = Count, life = Life, faults = Faults} = M) ->
+    Size = maps:get(queue_size, Faults, ?QUEUE_MAX),
     M#m{status = 0, driver = 0, isr = 0, msix = 16#ffff, life = Life + 1,
-        queues = maps:from_list([{I, #q{}} || I <- lists:seq(0, Count - 1)])}.
+        queues = maps:from_list([{I, #q{size = Size}} || I <- lists:seq(0, Count - 1)])}.
 
 read(4, Offset, Width, M) when Offset < ?ISR -> {common(Offset, Width, M), M};
 read(4, ?ISR, 8, #m{isr = Isr} = M) -> {Isr, M#m{isr = 0}};

@@ -462,7 +462,8 @@ net_lies(Kind) ->
     end).
 
 net_killed(Kind, Step) ->
-    killed_everywhere(fun() -> net_device(Kind, #{}) end, Step, fun() ->
+    %% Short queues, so that there are fewer accesses, each of which is a run.
+    killed_everywhere(fun() -> net_device(Kind, #{queue_size => 16}) end, Step, fun() ->
         _ = loom_devices:subscribe(net),
         Frames = [frame(I) || I <- lists:seq(1, 5)],
         Link = send_all(Frames, attached()),
