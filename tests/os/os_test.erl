@@ -8,7 +8,8 @@
 main(Machine) ->
     ok = logger:set_primary_config(level, none),
     Tests = [{ps2_typing, fun ps2_typing/0}, {ps2_any_codes, fun ps2_any_codes/0},
-             {vt_screen, fun vt_screen/0}, {vt_pieces, fun vt_pieces/0},
+             {vt_screen, fun vt_screen/0}, {vt_pieces, fun vt_pieces/0}, {vt_colours, fun vt_colours/0},
+             {vt_unknown, fun vt_unknown/0},
              {tty_on_a_screen, fun tty_on_a_screen/0},
              {serial_out_and_in, fun serial_out_and_in/0}, {serial_restarts, fun serial_restarts/0},
              {capabilities, fun capabilities/0},
@@ -94,8 +95,37 @@ piece(5) -> "\e[K";
 piece(6) -> "\e[J";
 piece(7) -> "\t";
 piece(8) -> <<"åßπ"/utf8>>;
-piece(9) -> "\e[1;32m";
+piece(9) -> ["\e[", lists:join($;, [integer_to_list(rand:uniform(110)) || _ <- lists:seq(1, rand:uniform(6))]), "m"];
+piece(10) -> lists:nth(rand:uniform(4), ["\e[?25l", "\e[m", "\e[;5H", "\e[38;5;200m"]);
 piece(_) -> [rand:uniform(26) + $a - 1 || _ <- lists:seq(1, rand:uniform(8))].
+
+%% Text in runs of one style.
+vt_colours() ->
+    Styles = fun(Text) ->
+        {Steps, _} = loom_vt:write(iolist_to_binary(Text), loom_vt:new(80, 2)),
+        [{T, S} || {text, _, _, T, S} <- Steps]
+    end,
+    Plain = {foreground, background},
+    [{"ab", Plain}] = Styles("ab"),
+    [{"a", Plain}, {"b", {16#d0626b, background}}, {"c", Plain}] = Styles("a\e[31mb\e[0mc"),
+    [{"b", {16#d0626b, background}}, {"c", Plain}] = Styles("\e[31mb\e[mc"),
+    [{"b", {16#f28b82, background}}, {"c", {16#d0626b, background}}] = Styles("\e[31;1mb\e[22mc"),
+    [{"b", {16#f28b82, 16#8fbf7f}}, {"c", {foreground, 16#8fbf7f}}, {"d", Plain}] = Styles("\e[91;42mb\e[39mc\e[49md"),
+    [{"b", {background, foreground}}, {"c", {16#8fbf7f, 16#d0626b}}, {"d", {16#d0626b, 16#8fbf7f}}] =
+        Styles("\e[7mb\e[31;42mc\e[27md"),
+    [{"b", {16#010203, background}}, {"c", {16#010203, 16#ff00ff}}] = Styles("\e[38;2;1;2;3mb\e[48;2;999;0;255mc"),
+    [{"b", {16#ff5faf, 16#080808}}, {"c", {16#eeeeee, 16#5c6876}}] =
+        Styles("\e[38;5;205;48;5;232mb\e[38;5;255m\e[48;5;8mc"),
+    [{"b", {16#d0626b, background}}] = Styles("\e[;31mb"), % an empty parameter is 0
+    [{"b", {foreground, background}}] = Styles("\e[38;9;1mb"),
+    [{"b", {16#5c6876, background}}] = Styles("\e[1;30mb").
+
+%% Sequences that mean nothing here leave no trace.
+vt_unknown() ->
+    {["ab      ", _], {2, 0}} = shown(8, 2, [<<"a\e[?25l\e[?1049hb">>]),
+    {["ab      ", _], {2, 0}} = shown(8, 2, [<<"a\e[4 q\e[>0c\e[!pb">>]),
+    {["ab      ", _], {2, 0}} = shown(8, 2, [<<"a\e[">>, <<"38;2;100;100;100;48;2;100;100;100;1;7">>, <<"mb">>]),
+    {["  a     ", _], {3, 0}} = shown(8, 2, [<<"\e[;3Ha">>]).
 
 shown(Columns, Rows, Pieces) ->
     Blank = maps:from_list([{{C, R}, $\s} || C <- lists:seq(0, Columns - 1), R <- lists:seq(0, Rows - 1)]),
@@ -105,7 +135,7 @@ shown(Columns, Rows, Pieces) ->
                             end, {Blank, loom_vt:new(Columns, Rows)}, Pieces),
     {[[maps:get({C, R}, Grid) || C <- lists:seq(0, Columns - 1)] || R <- lists:seq(0, Rows - 1)], loom_vt:cursor(V)}.
 
-draw({text, C, R, Text}, Grid, Columns, Rows) ->
+draw({text, C, R, Text, _}, Grid, Columns, Rows) ->
     true = R < Rows andalso C + length(Text) =< Columns,
     lists:foldl(fun({I, Char}, G) -> G#{{C + I, R} := Char} end, Grid, lists:zip(lists:seq(0, length(Text) - 1), Text));
 draw({erase, C, R, Count}, Grid, Columns, _) ->

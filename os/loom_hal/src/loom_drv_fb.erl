@@ -64,20 +64,20 @@ handle_request({write, Bytes}, _From, #s{vt = Vt} = S) ->
     draw_cursor(S#s{vt = New}, ?CURSOR),
     {Column, Row} = loom_vt:cursor(New),
     ok = loom_hw:fb_cursor(S#s.cap, Column, Row),
-    Cursors = [cell_box({text, C, R, "x"}, S) || {C, R} <- [loom_vt:cursor(Vt), {Column, Row}]],
+    Cursors = [cell_box({erase, C, R, 1}, S) || {C, R} <- [loom_vt:cursor(Vt), {Column, Row}]],
     {reply, ok, damaged(Cursors ++ [cell_box(Step, S) || Step <- Steps], S#s{vt = New})};
 handle_request({display, Pid}, _From, #s{cap = Cap} = S) ->
     {reply, {self(), loom_hw:fb_info(Cap)}, S#s{display = Pid, covered = [], damage = []}};
 handle_request({draw, Covered, Text, Shows}, _From, #s{cap = Cap} = S) ->
     [ok = loom_hw:fb_refresh(Cap, X, Y, W, H) || {X, Y, W, H} <- Text],
     {Column, Row} = loom_vt:cursor(S#s.vt),
-    parts([cell_box({text, Column, Row, "x"}, S)], Text) =/= [] andalso draw_cursor(S, ?CURSOR),
+    parts([cell_box({erase, Column, Row, 1}, S)], Text) =/= [] andalso draw_cursor(S, ?CURSOR),
     [ok = loom_hw:fb_show(Cap, X, Y, Canvas, Part) || {X, Y, Canvas, Part} <- Shows],
     {reply, ok, S#s{covered = Covered}};
 handle_request(damage, _From, #s{damage = Damage} = S) -> {reply, Damage, S#s{damage = []}}.
 
 %% Where a step draws.
-cell_box({text, Column, Row, Text}, #s{cell = {W, H}}) -> {Column * W, Row * H, length(Text) * W, H};
+cell_box({text, Column, Row, Text, _}, #s{cell = {W, H}}) -> {Column * W, Row * H, length(Text) * W, H};
 cell_box({erase, Column, Row, Count}, #s{cell = {W, H}}) -> {Column * W, Row * H, Count * W, H};
 cell_box({scroll, _}, #s{columns = Columns, rows = Rows, cell = {W, H}}) -> {0, 0, Columns * W, Rows * H}.
 
@@ -102,12 +102,16 @@ few(Boxes) ->
     {Right, Bottom} = {lists:max([X + W || {X, _, W, _} <- Boxes]), lists:max([Y + H || {_, Y, _, H} <- Boxes])},
     [{Left, Top, Right - Left, Bottom - Top}].
 
-draw({text, Column, Row, Text}, #s{cap = Cap}) ->
-    ok = loom_hw:fb_text(Cap, Column, Row, Text, ?FOREGROUND, ?BACKGROUND);
+draw({text, Column, Row, Text, {Fg, Bg}}, #s{cap = Cap}) ->
+    ok = loom_hw:fb_text(Cap, Column, Row, Text, rgb(Fg), rgb(Bg));
 draw({erase, Column, Row, Count}, #s{cap = Cap, cell = {W, H}}) ->
     ok = loom_hw:fb_fill(Cap, Column * W, Row * H, Count * W, H, ?BACKGROUND);
 draw({scroll, Lines}, #s{cap = Cap, rows = Rows}) ->
     ok = loom_hw:fb_scroll(Cap, 0, Rows, Lines, ?BACKGROUND).
+
+rgb(foreground) -> ?FOREGROUND;
+rgb(background) -> ?BACKGROUND;
+rgb(Rgb) -> Rgb.
 
 %% A bar under the cell: it does not touch what most characters occupy.
 draw_cursor(#s{cap = Cap, vt = Vt, cell = {W, H}}, Colour) ->
