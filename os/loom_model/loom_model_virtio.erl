@@ -33,6 +33,10 @@
 -callback outside(Event :: term(), State) -> {fill, Queue :: non_neg_integer(), binary(), State} | {ok, State}
     | {config, binary(), State}.
 
+%% A write to its own configuration, a byte.
+-callback config(Offset :: non_neg_integer(), byte(), State) -> {binary(), State}.
+-optional_callbacks([config/3]).
+
 init({Module, Args}) -> init({Module, Args, #{}});
 init({Module, Args, Faults}) ->
     {#{type := Type, class := Class, features := Features, config := Config, queues := Count},
@@ -83,6 +87,9 @@ write(4, Offset, Width, Value, M) when Offset < ?ISR -> set(Offset, Width, Value
 write(4, Offset, 16, Value, M) when Offset =:= ?NOTIFY + 4 * Value ->
     loom_model_device:later({take, M#m.life, Value}),
     M;
+write(4, Offset, 8, Value, #m{module = Module, inner = Inner} = M) when Offset >= ?DEVICE, Offset < ?NOTIFY ->
+    {Config, New} = Module:config(Offset - ?DEVICE, Value, Inner),
+    M#m{config = Config, inner = New};
 write(_, _, _, _, M) -> M.
 
 set(0, 32, V, M) -> M#m{device_select = V};

@@ -25,6 +25,7 @@ main(Machine, Word) ->
             {virtio_rng_lost_interrupts, fun() -> rng_bytes(#{lose => 2}) end},
             {virtio_rng_lies, fun rng_lies/0},
             {virtio_rng_killed_at_every_access, fun() -> rng_killed(step(virtio_rng, Machine)) end}]
+        ++ input_test:tests(Machine)
         ++ watchdog_test:tests(Machine),
     Wanted = [T || {Name, _} = T <- Tests, string:find(atom_to_list(Name), Word) =/= nomatch],
     Failed = [Name || {Name, F} <- Wanted, not passes(Machine, Name, F)],

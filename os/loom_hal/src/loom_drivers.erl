@@ -18,6 +18,7 @@ table() ->
     virtio(16#1001, 16#1042, loom_drv_virtio_blk, "vd")
     ++ virtio(16#1000, 16#1041, loom_drv_virtio_net, "eth")
     ++ virtio(16#1005, 16#1044, loom_drv_virtio_rng, "rng")
+    ++ [#{module => loom_drv_virtio_input, match => #{vendor => 16#1af4, device => 16#1052}, name => "input"}]
     ++ [#{module => loom_drv_nvme, match => #{class => {1, 8, 2}}, name => "nvme"},
         #{module => loom_drv_ahci, match => #{class => {1, 6, 1}}, name => "ahci"},
         #{module => loom_drv_i6300esb, match => #{vendor => 16#8086, device => 16#25ab}, name => "watchdog"}]

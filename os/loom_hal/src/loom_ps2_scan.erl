@@ -31,6 +31,8 @@ extended(16#1d, S) -> {<<>>, S#scan{control = true}};
 extended(16#9d, S) -> {<<>>, S#scan{control = false}};
 extended(16#38, S) -> {<<>>, S#scan{alt = true}};
 extended(16#b8, S) -> {<<>>, S#scan{alt = false}};
+extended(16#49, #scan{shift = true} = S) -> {<<"\e[5;2~">>, S}; % as xterm has it
+extended(16#51, #scan{shift = true} = S) -> {<<"\e[6;2~">>, S};
 extended(Code, S) -> {named(Code), S}.
 
 named(16#48) -> <<"\e[A">>;

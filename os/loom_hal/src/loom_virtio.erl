@@ -6,7 +6,7 @@
 %% nothing has to be allocated: request I of at most three parts owns descriptors 3I, 3I+1, 3I+2.
 -module(loom_virtio).
 
--export([open/2, features/1, config/3, queue/3, ready/1, ack/1]).
+-export([open/2, features/1, config/3, put_config/4, queue/3, ready/1, ack/1]).
 -export([size/1, add/3, describe/3, resize/3, again/2, kick/1, used/1]).
 -export_type([virtio/0, queue/0, part/0]).
 
@@ -118,6 +118,10 @@ features(#v{features = Features}) -> Features.
 -spec config(virtio(), non_neg_integer(), 8 | 16 | 32) -> non_neg_integer().
 config(#v{device = {Cap, Base, Length}}, Offset, Width) when Offset + Width div 8 =< Length ->
     loom_hw:mmio_read(Cap, Base + Offset, Width).
+
+-spec put_config(virtio(), non_neg_integer(), 8 | 16 | 32, non_neg_integer()) -> ok.
+put_config(#v{device = {Cap, Base, Length}}, Offset, Width, Value) when Offset + Width div 8 =< Length ->
+    loom_hw:mmio_write(Cap, Base + Offset, Width, Value).
 
 %% @doc Sets up a queue, of at most so many descriptors.
 -spec queue(virtio(), non_neg_integer(), pos_integer()) -> queue().

@@ -9,7 +9,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, write/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(COLUMNS, 80).
 -define(ROWS, 24).
@@ -28,7 +28,9 @@
             port = none :: port() | none,             % the open tty_sl port
             serial = none :: pid() | none,
             screen = none :: pid() | none,
-            keyboard = none :: pid() | none,
+            keyboard = none :: pid() | none,          % the one behind the 8042
+            inputs = none :: none | pid(),            % who tells of other keyboards
+            keys = #{} :: #{pid() => loom_ps2_scan:state()}, % those
             early = <<>> :: binary(),                 % input that nobody was there to take
             flight = <<>> :: binary(),                % given to the serial driver, not yet on the wire
             landing = [] :: [origin()],               % done when all of flight is on the wire, last first
@@ -48,7 +50,13 @@ init([]) ->
     S = lists:foldl(fun attach/2, #s{}, [loom_drv_serial, loom_drv_fb, loom_drv_ps2]),
     [ok = loom_port:register(Name) || Name <- [<<"tty_sl">>, <<"fd">>]],
     say_attached([{S#s.serial, "serial line"}, {S#s.screen, "screen"}, {S#s.keyboard, "keyboard"}]),
-    {ok, S}.
+    {ok, S, {continue, inputs}}.
+
+%% Keyboards that discovery finds come, go and come back as units.
+handle_continue(inputs, S) ->
+    From = loom_devices:subscribe(input),
+    _ = erlang:monitor(process, From, [{tag, no_inputs}]),
+    {noreply, S#s{inputs = From}}.
 
 %% A line of the boot log, once.
 say_attached(Devices) ->
@@ -97,6 +105,16 @@ absent(Driver) ->
         {error, _} -> true
     catch
         exit:_ -> false
+    end.
+
+take_keyboard(Pid, #s{keys = Keys} = S) when is_map_key(Pid, Keys) -> S;
+take_keyboard(Pid, #s{keys = Keys} = S) ->
+    try loom_driver:call(Pid, subscribe) of
+        ok ->
+            _ = erlang:monitor(process, Pid, [{tag, no_keyboard}]),
+            S#s{keys = Keys#{Pid => loom_keys:new()}}
+    catch
+        exit:_ -> S % its next driver will say so
     end.
 
 %%% Output
@@ -170,6 +188,14 @@ handle_info({loom_drv_serial, Pid, {written, Count}}, #s{serial = Pid, flight = 
 handle_info({Driver, _Pid, {data, Bytes}}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 ->
     {noreply, input(Bytes, S)};
 handle_info({Driver, _Pid, _Stale}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 -> {noreply, S};
+handle_info({loom_input, Pid, {key, Code, What}}, #s{keys = Keys} = S) when is_map_key(Pid, Keys) ->
+    {Bytes, New} = loom_keys:bytes(Code, What, map_get(Pid, Keys)),
+    {noreply, input(Bytes, S#s{keys = Keys#{Pid := New}})};
+handle_info({loom_input, _Stale, _}, S) -> {noreply, S};
+handle_info({loom_devices, up, input, #{kind := keyboard, driver := Pid}}, S) -> {noreply, take_keyboard(Pid, S)};
+handle_info({loom_devices, _, input, _}, S) -> {noreply, S};
+handle_info({no_inputs, _, process, _, _}, S) -> {noreply, S, {continue, inputs}};
+handle_info({no_keyboard, _, process, Pid, _}, #s{keys = Keys} = S) -> {noreply, S#s{keys = maps:remove(Pid, Keys)}};
 handle_info({{gone, Driver}, _, process, Pid, _}, S) -> {noreply, attach(Driver, detach(Pid, S))};
 handle_info({attach, Driver}, S) -> {noreply, attach(Driver, S)};
 handle_info({port_open, Port, <<"tty_sl">>, _Options}, S) ->
