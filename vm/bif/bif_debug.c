@@ -9,6 +9,7 @@
  * bad argument.
  */
 #include "gen/natives.h"
+#include "vm/bif/bif_debug.h"
 #include "vm/bif/bif_persistent.h"
 #include "vm/bif/bif_process.h"
 #include "vm/bif/bif_scheduler.h"
@@ -195,6 +196,9 @@ NATIVE(native_erts_debug_set_internal_state)
         return set_limit(p, &debug.re_limit, DEFAULT_RE_LIMIT, a[1]);
     case A_mbuf:
         return set_fragment(p, a[1]);
+    case A_process_uniq_counter: /* numbers the marks of receives */
+        p->mark_number = (uint32_t)(is_small(a[1]) ? small_value(a[1]) : 0);
+        return A_true;
     case A_inconsistent_heap:
         return set_inconsistent_heap(p, a[1]);
     case A_colliding_names:
@@ -272,6 +276,12 @@ NATIVE(native_erts_debug_get_internal_state)
         return A_notsup;
     case A_persistent_term:
         return map_from_pairs(p, (Term[]){A_table, make_small((int64_t)persistent_slots())}, 1);
+    case A_node_and_dist_references:
+        return debug_node_references(p);
+    case A_process_info_args:
+        return debug_process_info_args(p);
+    case A_processes_bif_info:
+        return debug_processes_info(p);
     default:
         break;
     }
@@ -289,6 +299,9 @@ NATIVE(native_erts_debug_get_internal_state)
     }
     if (e && e[0] == A_binary_info) {
         return get_binary_info(p, e[1]);
+    }
+    if (e && (e[0] == A_link_list || e[0] == A_monitor_list) && (is_local_pid(e[1]) || is_atom(e[1]))) {
+        return debug_list(p, e[0], e[1]);
     }
     if (e && e[0] == A_process_status && is_pid(e[1])) {
         return get_process_status(p, e[1]);

@@ -63,7 +63,13 @@ Proc *process_hold(Proc *p, Term pid, ProcessHold *hold)
     if (other) {
         signal_handle_all(other);
     }
-    return other && !(other->flags & PF_EXITING) ? other : NULL;
+    if (!other || !(other->flags & PF_EXITING)) {
+        return other;
+    }
+    if (p->priority < other->priority) { /* p may wait for its end */
+        sched_raise(other, p->priority);
+    }
+    return NULL;
 }
 
 void process_release(ProcessHold *hold)
@@ -382,6 +388,8 @@ static Term task_perform(Proc *p, Term kind, Term argument, bool dead)
         return make_boolean(!dead);
     case A_check_process_code:
         return make_boolean(!dead && code_check_process(p, argument));
+    case A_system_task_test:
+        return A_true;
     default:
         return A_ok; /* copy_literals: literal areas are freed when no process refers to them; see bif_code.c */
     }
@@ -391,7 +399,8 @@ static Term task_perform(Proc *p, Term kind, Term argument, bool dead)
 static void task_run(Proc *p, Signal *s, bool dead)
 {
     const Term *e = tuple_elements(s->head.term);
-    Term result = task_perform(p, e[0], e[2], dead);
+    Term argument = tuple_arity(s->head.term) == 3 ? e[2] : NIL;
+    Term result = task_perform(p, e[0], argument, dead);
     Term *answer = signal_room(s, TUPLE_WORDS(3));
     e = tuple_elements(s->head.term);
     answer[0] = MAKE_HEADER(3, SUB_TUPLE);
@@ -403,8 +412,17 @@ static void task_run(Proc *p, Signal *s, bool dead)
     msg_send_frag(s->from, make_boxed(answer), frag);
 }
 
+/* One that waits for its turn among what else the process has to do. */
+static bool is_test_task(Term request)
+{
+    return is_tuple_arity(request, 2) && tuple_elements(request)[0] == A_system_task_test;
+}
+
 static bool is_task(Term request)
 {
+    if (is_test_task(request)) {
+        return true;
+    }
     if (!is_tuple_arity(request, 3)) {
         return false;
     }
@@ -422,8 +440,8 @@ static Term request_task(Proc *p, Term requester, Term target, Term priority, Te
     Signal *s = signal_new_term(SIG_TASK, requester, 0, request, TUPLE_WORDS(3));
     s->call = task_run;
     Proc *to = proc_lookup(target);
-    if (to == p) {
-        signal_push(p, s);
+    if (to == p || (to && is_test_task(request) && priority != A_max)) {
+        signal_push(to, s);
         return A_ok;
     }
     /* Another process is kept still, so its task is done in its name at once: no priority can be in the way. */

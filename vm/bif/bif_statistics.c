@@ -5,8 +5,10 @@
 #include "vm/plat.h"
 #include "vm/proc/safe.h"
 #include "vm/proc/clock.h"
+#include "vm/proc/msacc.h"
 #include "vm/proc/port.h"
 #include "vm/proc/sched.h"
+#include "vm/term/map.h"
 
 enum { NS_PER_MS = 1000000 };
 
@@ -121,6 +123,24 @@ static Term wall_time_list(Proc *p)
     return list;
 }
 
+/* [#{type, id, counters}], the last scheduler first; in units of os:perf_counter/0. */
+static Term microstates(Proc *p)
+{
+    Term list = NIL;
+    for (unsigned i = 0; i < sched_count(); i++) {
+        static const Term names[MSACC_STATES] = {A_other, A_aux, A_check_io, A_emulator, A_gc, A_port, A_sleep};
+        Term pairs[2 * MSACC_STATES];
+        for (int state = 0; state < MSACC_STATES; state++) {
+            pairs[2 * state] = names[state];
+            pairs[2 * state + 1] = heap_int64(p, msacc_time(sched_get(i), (MsaccState)state));
+        }
+        Term counters = map_from_pairs(p, pairs, MSACC_STATES);
+        Term thread[] = {A_counters, counters, A_id, make_small(i + 1), A_type, A_scheduler};
+        list = heap_cons_on(p, map_from_pairs(p, thread, 3), list);
+    }
+    return list;
+}
+
 NATIVE(native_statistics)
 {
     size_t queued = sched_run_queue_length();
@@ -155,8 +175,8 @@ NATIVE(native_statistics)
     case A_scheduler_wall_time:
     case A_scheduler_wall_time_all:
         return wall_time_list(p);
-    case A_microstate_accounting: /* not measured: as when it is switched off */
-        return A_undefined;
+    case A_microstate_accounting:
+        return microstates(p);
     default:
         return p_badarg(p);
     }

@@ -7,6 +7,7 @@
 #include "vm/load/code.h"
 #include "vm/proc/blocking.h"
 #include "vm/proc/exception.h"
+#include "vm/proc/msacc.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/sched.h"
 #include "vm/trace/seq.h"
@@ -145,6 +146,15 @@ static bool is_bind_type(Term t)
     return i < sizeof types / sizeof *types;
 }
 
+static Term flag_microstates(Proc *p, Term value)
+{
+    if (value == A_reset) {
+        msacc_reset();
+        return make_boolean(__atomic_load_n(&msacc_on, __ATOMIC_RELAXED));
+    }
+    return is_boolean(value) ? make_boolean(msacc_switch(value == A_true)) : p_badarg(p);
+}
+
 NATIVE(native_system_flag)
 {
     switch (a[0]) {
@@ -171,7 +181,7 @@ NATIVE(native_system_flag)
         }
         return p_trap(p, export_put(A_erts_internal, A_system_flag_scheduler_wall_time, 1), 1, &a[1]);
     case A_microstate_accounting:
-        return a[1] == A_false ? A_false : is_boolean(a[1]) || a[1] == A_reset ? p_notsup(p) : p_badarg(p);
+        return flag_microstates(p, a[1]);
     case A_time_offset: /* final from the start: no time warp */
         return a[1] == A_finalize ? A_final : p_badarg_cause(p, A_badopt);
     case A_sequential_tracer:

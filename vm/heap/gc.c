@@ -15,6 +15,8 @@
  */
 #include "vm/heap/offheap.h"
 #include "vm/ops/op.h"
+#include "vm/plat.h"
+#include "vm/proc/msacc.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/proc.h"
 #include "vm/trace/trace.h"
@@ -417,6 +419,8 @@ static void gc_full(Proc *p, size_t need, Term *x, unsigned live)
 static void gc_collect(Proc *p, bool full, size_t need, Term *x, unsigned live)
 {
     uint64_t before = p->gc_words_reclaimed;
+    Sched *s = plat_sched();
+    MsaccState doing = msacc_enter(s, MSACC_GC);
     int64_t start = system_monitor()->pid != NONVALUE ? clock_uptime_ns() : 0;
     if (trace_on(p, TRACE_GC)) {
         trace_collecting(p, full, true, need);
@@ -432,6 +436,7 @@ static void gc_collect(Proc *p, bool full, size_t need, Term *x, unsigned live)
     if (start) {
         system_monitor_collected(p, clock_uptime_ns() - start);
     }
+    msacc_enter(s, doing);
 }
 
 void heap_collect_full_gc(Proc *p, size_t need, Term *x, unsigned live)

@@ -10,8 +10,8 @@
 #include "vm/trace/seq.h"
 #include "vm/trace/trace.h"
 
-enum { SEND_COST = 4, WORDS_PER_REDUCTION = 32 };
-#define MARKER_RESERVED (UINT64_C(1) << 63) /* recv_marker_id: not bound yet, low bits say which reservation */
+enum { SEND_COST = 4, WORDS_PER_REDUCTION = 32, MORE_MARKS = 7 };
+#define MARK_RESERVED (UINT64_C(1) << 63) /* RecvMark.id: not bound yet, low bits are its number */
 
 static Message *message_new(Term term, HeapFrag *frag, Term token)
 {
@@ -152,8 +152,13 @@ static void msg_relink(Proc *p, Message *gone, Message **from)
     if (p->msg_last == &gone->next) {
         p->msg_last = from;
     }
-    if (p->recv_marker_save == &gone->next) {
-        p->recv_marker_save = from;
+    if (p->mark.save == &gone->next) {
+        p->mark.save = from;
+    }
+    for (int i = 0; p->more_marks && i < MORE_MARKS; i++) {
+        if (p->more_marks[i].save == &gone->next) {
+            p->more_marks[i].save = from;
+        }
     }
 }
 
@@ -212,40 +217,72 @@ void msg_free_all(Proc *p)
     }
     p->msg_last = p->msg_save = &p->msg_first;
     p->msg_count = p->msg_on_heap_count = 0;
+    vm_free(p->more_marks);
+    p->more_marks = NULL;
+    p->mark.save = NULL;
 }
 
 /* --- marks: where a receive for a fresh reference may begin -------------------------------------- */
+static RecvMark *mark_find(Proc *p, uint64_t id)
+{
+    if (id == 0 || (p->mark.save && p->mark.id == id)) { /* 0: bound to something that is no reference */
+        return id ? &p->mark : NULL;
+    }
+    for (int i = 0; p->more_marks && i < MORE_MARKS; i++) {
+        if (p->more_marks[i].save && p->more_marks[i].id == id) {
+            return &p->more_marks[i];
+        }
+    }
+    return NULL;
+}
+
+/* One that is free; when there are too many, one of the others: its receive looks at all messages then. */
+static RecvMark *mark_new(Proc *p)
+{
+    if (!p->mark.save) {
+        return &p->mark;
+    }
+    if (!p->more_marks) {
+        p->more_marks = vm_calloc(MORE_MARKS * sizeof *p->more_marks);
+    }
+    for (int i = 0; i < MORE_MARKS; i++) {
+        if (!p->more_marks[i].save) {
+            return &p->more_marks[i];
+        }
+    }
+    return &p->more_marks[p->mark_number % MORE_MARKS];
+}
+
 Term msg_marker_reserve(Proc *p)
 {
     /* Signals still in `in` are younger than the mark although they arrived before: looking at them is only slower. */
-    uint64_t number = (p->recv_marker_id & MARKER_RESERVED) ? (p->recv_marker_id & 0xffff) + 1 : 1;
-    p->recv_marker_id = MARKER_RESERVED | number;
-    p->recv_marker_save = p->msg_last;
-    return make_small((int64_t)number);
+    RecvMark *m = mark_new(p);
+    *m = (RecvMark){p->msg_last, MARK_RESERVED | ++p->mark_number};
+    return make_small((int64_t)p->mark_number);
 }
 
 void msg_marker_bind(Proc *p, Term marker, Term ref)
 {
-    if (is_small(marker) && p->recv_marker_id == (MARKER_RESERVED | (uint64_t)small_value(marker))) {
-        p->recv_marker_id = ref_id(ref);
+    RecvMark *m = is_small(marker) ? mark_find(p, MARK_RESERVED | (uint64_t)small_value(marker)) : NULL;
+    if (m) {
+        m->id = ref_id(ref);
     }
 }
 
 void msg_marker_clear(Proc *p, Term ref_or_marker)
 {
-    uint64_t id = is_small(ref_or_marker) ? MARKER_RESERVED | (uint64_t)small_value(ref_or_marker)
-                                          : ref_id(ref_or_marker);
-    if (id && id == p->recv_marker_id) {
-        p->recv_marker_id = 0;
-        p->recv_marker_save = NULL;
+    RecvMark *m = mark_find(p, is_small(ref_or_marker) ? MARK_RESERVED | (uint64_t)small_value(ref_or_marker)
+                                                       : ref_id(ref_or_marker));
+    if (m) {
+        m->save = NULL;
     }
 }
 
 void msg_marker_use(Proc *p, Term ref)
 {
-    uint64_t id = ref_id(ref);
-    if (id && id == p->recv_marker_id && p->recv_marker_save) {
-        p->msg_save = p->recv_marker_save;
+    const RecvMark *m = mark_find(p, ref_id(ref));
+    if (m) {
+        p->msg_save = m->save;
         p->msg_peeked = false;
     }
 }

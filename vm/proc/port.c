@@ -16,6 +16,7 @@
 #include "vm/proc/idmap.h"
 #include "vm/proc/link.h"
 #include "vm/proc/monitor.h"
+#include "vm/proc/msacc.h"
 #include "vm/proc/msg.h"
 #include "vm/proc/port_priv.h"
 #include "vm/proc/registry.h"
@@ -29,6 +30,7 @@ static struct PortTable {
     SpinLock lock;
     Sched *holder; /* atomic */
     unsigned depth;
+    MsaccState before; /* what the holder did */
     struct IdMap *ports; /* id -> Port */
     uint64_t next_number;
     size_t limit;
@@ -41,6 +43,7 @@ void ports_lock(void)
     if (__atomic_load_n(&table.holder, __ATOMIC_RELAXED) != s) {
         spin_lock(&table.lock);
         __atomic_store_n(&table.holder, s, __ATOMIC_RELAXED);
+        table.before = s ? msacc_enter(s, MSACC_PORT) : MSACC_OTHER;
     }
     table.depth++;
 }
@@ -48,6 +51,9 @@ void ports_lock(void)
 void ports_unlock(void)
 {
     if (--table.depth == 0) {
+        if (table.holder) {
+            msacc_enter(table.holder, table.before);
+        }
         __atomic_store_n(&table.holder, NULL, __ATOMIC_RELAXED);
         spin_unlock(&table.lock);
     }

@@ -55,6 +55,7 @@ enum { /* Proc.state: atomic */
     PS_RUNNING = 1 << 1,   /* a scheduler runs it, or somebody has claimed it (sched.c) */
     PS_EXITING = 1 << 2,   /* no more signals are handled */
     PS_TIMEOUT = 1 << 3,   /* the receive timer fired */
+    PS_HELD = 1 << 4,      /* claimed while in a run queue, and still in it */
 };
 
 /* A message in the private queue. Its term lies in `frag` (or is immediate/literal) until it is removed from the queue
@@ -67,6 +68,12 @@ typedef struct Message {
     bool on_heap;    /* the term is on p's heap: a root */
     uint8_t kind;    /* SIG_MESSAGE in the private queue; see signal.h for what else travels in `in` */
 } Message;
+
+/* Where a receive that waits for a message with a new reference may begin. */
+typedef struct RecvMark {
+    Message **save; /* NULL: not in use */
+    uint64_t id;    /* of the reference; until that is made: of the mark (msg.c) */
+} RecvMark;
 
 struct Proc {
     /* Owner scheduler only: what the interpreter touches most. `hp`, `stop` and `fcalls` live in registers while
@@ -116,8 +123,8 @@ struct Proc {
     size_t msg_count;         /* in the private queue */
     size_t msg_on_heap_count; /* of those with on_heap set: roots */
     bool msg_peeked;          /* a receive has taken *msg_save's term into x0 and not yet left it */
-    Message **recv_marker_save; /* see msg.h: where a receive bound to recv_marker_id may begin; NULL: no mark */
-    uint64_t recv_marker_id;    /* id of the reference it is bound to; 0: reserved only */
+    RecvMark mark, *more_marks; /* see msg.h; more of them (MORE_MARKS) once receives have been nested, else NULL */
+    uint32_t mark_number;       /* of the last mark made */
 
     /* Identity. Constant after birth, except what process_flag and others change on itself. */
     Term id;
@@ -137,7 +144,7 @@ struct Proc {
     struct IdMap *links;       /* link.h */
     struct IdMap *monitors;    /* monitor.h: both directions, and aliases */
     struct Timer *recv_timer;  /* running receive ... after timer, or NULL */
-    Signal *tasks;             /* system tasks to run outside the interpreter, oldest first */
+    Signal *tasks, *last_task; /* system tasks to run outside the interpreter, oldest first */
     struct CallTime *call_time; /* trace/call.h: what a call_time trace is measuring; NULL: nothing */
     Term seq_token;                 /* trace/seq.h; NIL none */
     uint64_t seq_clock, seq_last;   /* its serials */

@@ -18,6 +18,7 @@
 #include "vm/plat.h"
 #include "vm/proc/clock.h"
 #include "vm/proc/monitor.h"
+#include "vm/proc/msacc.h"
 #include "vm/proc/safe.h"
 #include "vm/proc/signal.h"
 #include "vm/proc/timer.h"
@@ -295,20 +296,69 @@ void sched_ready(Proc *p)
 
 bool sched_claim(Proc *p)
 {
-    uint32_t old = __atomic_load_n(&p->state, __ATOMIC_RELAXED);
+    uint32_t old = __atomic_load_n(&p->state, __ATOMIC_RELAXED), claimed;
     do {
-        if (old & (PS_RUNNABLE | PS_RUNNING | PS_EXITING)) {
+        if (old & (PS_RUNNING | PS_EXITING)) {
             return false;
         }
-    } while (!__atomic_compare_exchange_n(&p->state, &old, old | PS_RUNNING, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+        claimed = old | PS_RUNNING | (old & PS_RUNNABLE ? PS_HELD : 0);
+    } while (!__atomic_compare_exchange_n(&p->state, &old, claimed, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     return true;
+}
+
+/* What comes out of a run queue: true when it may run here. One that is claimed is left to its
+ * claimer, who puts it back into a queue. */
+static bool sched_begin(Proc *p)
+{
+    uint32_t old = __atomic_load_n(&p->state, __ATOMIC_RELAXED), now;
+    do {
+        /* Runnable goes before signals are fetched: one that arrives later sets it again. */
+        now = old & PS_HELD ? old & ~(uint32_t)PS_HELD : (old & ~(uint32_t)PS_RUNNABLE) | PS_RUNNING;
+    } while (!__atomic_compare_exchange_n(&p->state, &old, now, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return !(old & PS_HELD);
 }
 
 void sched_unclaim(Proc *p)
 {
-    uint32_t old = __atomic_fetch_and(&p->state, ~(uint32_t)PS_RUNNING, __ATOMIC_ACQ_REL);
-    if (old & PS_RUNNABLE) {
+    uint32_t old = __atomic_fetch_and(&p->state, ~(uint32_t)(PS_RUNNING | PS_HELD), __ATOMIC_ACQ_REL);
+    if ((old & (PS_RUNNABLE | PS_HELD)) == PS_RUNNABLE) {
         sched_enqueue(p);
+    }
+}
+
+/* Takes p out of the queue, where it is there. */
+static bool queue_remove(RunQueue *q, const Proc *p)
+{
+    Proc *before = NULL, *at = q->first;
+    while (at && at != p) {
+        before = at;
+        at = at->run_next;
+    }
+    if (!at) {
+        return false;
+    }
+    *(before ? &before->run_next : &q->first) = at->run_next;
+    q->last = q->last == at ? before : q->last;
+    q->count--;
+    return true;
+}
+
+void sched_raise(Proc *p, uint8_t priority)
+{
+    uint8_t old = p->priority;
+    p->priority = priority;
+    for (unsigned i = 0; i < schedulers.count && __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) & PS_RUNNABLE; i++) {
+        Sched *s = &schedulers.all[i];
+        spin_lock(&s->queue_lock);
+        bool there = queue_remove(&s->queue[old], p);
+        if (there) {
+            __atomic_store_n(&s->queued, s->queued - 1, __ATOMIC_RELAXED);
+            queue_push(s, p);
+        }
+        spin_unlock(&s->queue_lock);
+        if (there) {
+            return;
+        }
     }
 }
 
@@ -420,10 +470,8 @@ static void sched_profile_slice(Sched *s, const Proc *p)
 
 static void sched_slice(Sched *s, Proc *p)
 {
-    /* Runnable goes before signals are fetched: one that arrives later sets it again. */
-    uint32_t old = __atomic_load_n(&p->state, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&p->state, &old, (old & ~(uint32_t)PS_RUNNABLE) | PS_RUNNING, true,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    if (!sched_begin(p)) {
+        return;
     }
     p->sched = s;
     p->fcalls = SLICE_REDUCTIONS;
@@ -437,7 +485,9 @@ static void sched_slice(Sched *s, Proc *p)
     if (profile_on(PROFILE_SCHEDULERS)) {
         sched_profile_slice(s, p);
     }
+    msacc_enter(s, MSACC_EMULATOR);
     RunResult result = sched_run_process(s, p);
+    msacc_enter(s, MSACC_OTHER);
     if (p->trace_flags && result != RUN_EXITED) {
         slice_traced(p, false);
     }
@@ -478,9 +528,12 @@ static void sched_reset_poll(Sched *s)
 static void sched_look_outside(Sched *s)
 {
     if (s->index == 0) {
+        msacc_enter(s, MSACC_CHECK_IO);
         plat_poll(s, 0);
     }
+    msacc_enter(s, MSACC_AUX);
     timer_run(s, clock_uptime_ns());
+    msacc_enter(s, MSACC_OTHER);
     sched_reset_poll(s);
 }
 
@@ -498,7 +551,9 @@ static Proc *sched_spin(Sched *s)
             return p;
         }
         if (s->index == 0 && i % LOOKS_PER_POLL == 0) {
+            msacc_enter(s, MSACC_CHECK_IO);
             plat_poll(s, 0); /* events do not wait for the end of the spinning */
+            msacc_enter(s, MSACC_OTHER);
         }
         for (unsigned k = 0; k < SPINS_PER_LOOK; k++) {
             core_pause();
@@ -524,7 +579,9 @@ static void sched_idle(Sched *s)
             sched_tell_profile(s, false);
         }
         __atomic_store_n(&s->idle_since_ns, start, __ATOMIC_RELAXED);
+        msacc_enter(s, MSACC_SLEEP);
         plat_poll(s, wait);
+        msacc_enter(s, MSACC_OTHER);
         int64_t now = clock_uptime_ns();
         __atomic_store_n(&s->idle_since_ns, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&s->idle_ns, s->idle_ns + now - start, __ATOMIC_RELAXED);

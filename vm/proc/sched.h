@@ -20,6 +20,15 @@ typedef struct BitBuild {
     size_t offset, end; /* bits */
 } BitBuild;
 
+/* What its time goes into, as OTP names it (msacc.h). */
+typedef enum {
+    MSACC_OTHER, MSACC_AUX, MSACC_CHECK_IO, MSACC_EMULATOR, MSACC_GC, MSACC_PORT, MSACC_SLEEP, MSACC_STATES
+} MsaccState;
+typedef struct Msacc {
+    int64_t ns[MSACC_STATES], since; /* atomic */
+    uint8_t state;                   /* atomic: MsaccState */
+} Msacc;
+
 struct Sched {
     Term x[MAX_X_REGS];
     double f[MAX_FLOAT_REGS];
@@ -37,6 +46,7 @@ struct Sched {
     unsigned poll_slices;    /* slices until then, at most */
     uint64_t gc_count, gc_words_reclaimed; /* of processes that have ended */
     void *plat;              /* the platform's own */
+    Msacc msacc;
     int64_t started_ns;
     int64_t idle_ns;         /* atomic: before idle_since_ns */
     int64_t idle_since_ns;   /* atomic: 0 while it works */
@@ -73,10 +83,11 @@ bool sched_step(Sched *s);
 /* Puts a process into a run queue unless it is there or running (then it is re-queued after its slice), and wakes a
  * scheduler for it. Called on a scheduler, or on the thread that starts the machine. */
 void sched_ready(Proc *p);
-/* For a process that waits and has nothing to do: keeps every scheduler from running it until sched_unclaim(). False:
- * it runs or is about to. */
+/* For a process that does not run: keeps every scheduler from running it until sched_unclaim(). False: it runs. */
 bool sched_claim(Proc *p);
 void sched_unclaim(Proc *p);
+/* Of one that does not run and is kept so: for good, also if it is in a run queue. Looks for it there: dear. */
+void sched_raise(Proc *p, uint8_t priority);
 /* How long it has had nothing to do, up to `now`: about, while it runs. */
 int64_t sched_idle_ns(const Sched *s, int64_t now);
 size_t sched_run_queue_length(void);

@@ -193,12 +193,13 @@ void signal_exit(Proc *sender, Term from, Term to, Term reason, bool linked)
 /* --- the receiver's side ------------------------------------------------------------------------ */
 static void signal_add_task(Proc *p, Signal *s)
 {
-    Signal **last = &p->tasks;
-    while (*last) {
-        last = (Signal **)(void *)&(*last)->head.next;
-    }
     s->head.next = NULL;
-    *last = s;
+    if (p->tasks) {
+        p->last_task->head.next = &s->head;
+    } else {
+        p->tasks = s;
+    }
+    p->last_task = s;
     p->flags |= PF_HAS_TASKS;
 }
 
