@@ -37,7 +37,7 @@ powercut: deps ## a disk under dets, disk_log and Mnesia while QEMU is killed CU
 	@DISK_CUTS=$(CUTS) python3 tests/boot/disk killed
 
 check: deps ## the part of the tests that takes under two minutes
-	@$(MAKE) --no-print-directory $(PARALLEL) build/loom test-programs fuzz-programs
+	@$(MAKE) --no-print-directory $(PARALLEL) build/loom os model test-programs fuzz-programs
 	@tests/run --check $(if $(T),--filter $(T))
 
 witness: deps build/loom ## compile kernel, stdlib and compiler on erl and on loom; compare every byte
@@ -58,7 +58,7 @@ bench: deps ## print a table of measurements against erl: BENCH='--quick', BENCH
 
 .PHONY: test-parts
 test-parts: build/loom
-	@$(MAKE) --no-print-directory test-programs fuzz-programs B=release
+	@$(MAKE) --no-print-directory os model test-programs fuzz-programs B=release
 	@if [ -f mk/metal.mk ]; then $(MAKE) --no-print-directory metal kernel-bare; fi
 
 # All of the machine as an archive: a test program takes from it what it does not define itself.
