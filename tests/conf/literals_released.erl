@@ -8,6 +8,7 @@ main() ->
     erased(),
     many(),
     big_heap(),
+    shared(),
     idle(),
     io:format("~p~n", [persistent_term:get({?MODULE, none}, gone)]).
 
@@ -123,6 +124,21 @@ big_heap() ->
     receive after 50 -> ok end,
     persistent_term:erase(?MODULE),
     receive {'DOWN', R, _, _, Why} -> io:format("~p~n", [Why]) after 3000 -> P ! stop, io:format("lives~n") end.
+
+%% What a persistent term shares stays shared: written out, this one is larger than any memory.
+shared() ->
+    B = binary:copy(<<"y">>, 100),
+    T = lists:foldl(fun(I, A) -> {A, [A | I], A} end, #{b => B, c => [B, make_ref()]}, lists:seq(1, 100)),
+    persistent_term:put({?MODULE, shared}, T),
+    U = persistent_term:get({?MODULE, shared}),
+    io:format("~p ~p ", [erts_debug:size(T) =:= erts_debug:size(U), erts_debug:size_shared(U)]),
+    persistent_term:erase({?MODULE, shared}),
+    wait(U),
+    erlang:garbage_collect(),
+    io:format("~p ~p~n", [erts_debug:size(T) =:= erts_debug:size(U), element(1, leaf(U)) =:= B]).
+
+leaf(#{b := B, c := C}) -> {B, C};
+leaf({A, [_ | _], _}) -> leaf(A).
 
 %% The collector of OTP has nothing left to do.
 idle() ->

@@ -278,6 +278,8 @@ NATIVE(native_erts_debug_get_internal_state)
         return map_from_pairs(p, (Term[]){A_table, make_small((int64_t)persistent_slots())}, 1);
     case A_node_and_dist_references:
         return debug_node_references(p);
+    case A_processes:
+        return native_processes(p, a);
     case A_process_info_args:
         return debug_process_info_args(p);
     case A_processes_bif_info:

@@ -128,13 +128,21 @@ static void remove_slot(Table *t, Entry **slot)
 static Entry *entry_new(Term key, Term value, uint32_t hash)
 {
     Entry *e = vm_calloc(sizeof *e);
-    size_t words = term_size_whole(key) + term_size_whole(value);
+    Term terms[] = {key, value};
+    bool shares;
+    size_t words = term_size_sharing(terms, 2, &shares);
     *e = (Entry){.hash = hash, .key = key, .value = value};
     if (words > 0) {
         e->area = literal_area_new(words);
         Term *hp = e->area->start;
-        e->key = term_copy_whole(key, &hp, &e->area->off_heap);
-        e->value = term_copy_whole(value, &hp, &e->area->off_heap);
+        if (shares) {
+            term_copy_sharing(terms, 2, &hp, &e->area->off_heap);
+        } else {
+            terms[0] = term_copy_whole(key, &hp, &e->area->off_heap);
+            terms[1] = term_copy_whole(value, &hp, &e->area->off_heap);
+        }
+        e->key = terms[0];
+        e->value = terms[1];
     }
     persistent.words += words;
     return e;

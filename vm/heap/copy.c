@@ -111,7 +111,7 @@ static Term copy_spine(Term t, Target *to)
     return result;
 }
 
-static void retain(Term *copy, OffHeap *oh)
+void off_heap_retain(Term *copy, OffHeap *oh)
 {
     if (header_sub(*copy) == SUB_REFC_BIN) {
         ((RefcBin *)copy)->writable = 0;
@@ -140,7 +140,7 @@ static Term copy_object(Term t, Target *to)
         to->clean = is_immed(all) ? to->clean : end;
     } else {
         memcpy(copy, from, (size_t)(end - copy) * sizeof(Term));
-        retain(copy, to->oh);
+        off_heap_retain(copy, to->oh);
         to->clean = copy + 1 + header_raw_words(*copy) == end ? to->clean : end;
     }
     to->hp = end;

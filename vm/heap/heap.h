@@ -110,6 +110,10 @@ size_t term_size_whole(Term t); /* counts literals too: for literal areas, ETS, 
 /* Copies t to *hp. Terms in literal areas are not copied (term_copy) or are (term_copy_whole). */
 Term term_copy(Term t, Term **hp, OffHeap *oh);
 Term term_copy_whole(Term t, Term **hp, OffHeap *oh);
+/* The terms together with each object that they share counted once, literals too; *shares: some are. And a copy of that
+ * size, in place of the roots. */
+size_t term_size_sharing(const Term *roots, size_t n, bool *shares);
+void term_copy_sharing(Term *roots, size_t n, Term **hp, OffHeap *oh);
 /* Copies t to p's heap, whatever area it comes from. */
 Term heap_copy(Proc *p, Term t);
 

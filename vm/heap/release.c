@@ -28,22 +28,6 @@ typedef struct Leaving {
     Term **copies;
 } Leaving;
 
-static void copy_retain(Term *object, OffHeap *oh)
-{
-    if (!off_heap_holds_count(*object)) {
-        return;
-    }
-    if (header_sub(*object) == SUB_REFC_BIN) {
-        RefcBin *r = (RefcBin *)object;
-        r->writable = 0;
-        binary_retain(r->bin);
-        oh->bytes += r->bin->size;
-    } else {
-        magic_retain(((Ref *)object)->magic);
-    }
-    off_heap_link(oh, object);
-}
-
 static void copy_move_slot(Term *slot, const LiteralArea *area, intptr_t distance)
 {
     if (!is_immed(*slot) && !is_header(*slot) &&
@@ -68,7 +52,7 @@ static HeapFrag *area_copy(const LiteralArea *area)
         for (Term *field = t + 1 + header_raw_words(*t); field < end; field++) {
             copy_move_slot(field, area, distance);
         }
-        copy_retain(t, &f->off_heap);
+        off_heap_retain(t, &f->off_heap);
         t = end;
     }
     return f;
