@@ -17,7 +17,8 @@ static inline bool off_heap_holds_count(Word header)
 void off_heap_link(OffHeap *oh, Word *object);
 /* Memory behind all refc binaries of the machine. */
 int64_t binary_total_bytes(void);
-/* `copy` has just been copied word by word: it holds a count of its own from here on, in `oh`, and no right to write. */
+/* `copy` has just been copied word by word: from here on it holds a count of its own, in `oh`, and no
+ * right to write. */
 void off_heap_retain(Word *copy, OffHeap *oh);
 /* Gives up the count that this object holds. */
 void off_heap_drop(Word *object);
