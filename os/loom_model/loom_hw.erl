@@ -9,7 +9,7 @@
 -export([start/0, start/1, stop/1, wire/0, drain/0, type/1]).
 -export([plug_screen/2, screen/0, fb_info/1, fb_cursor/3, fb_fill/6, fb_text/6, fb_scroll/5, fb_show/5, fb_refresh/5]).
 -export([set_cmos/1, logged/0]).
--export([plug/3, unplug/1, tell/2, kill_at/2, accesses/0, violations/0, kept/0]).
+-export([plug/3, unplug/1, tell/2, fault/1, kill_at/2, accesses/0, violations/0, kept/0, wire_from/1]).
 -export([claim/0, grant/3, revoke/1, inventory/1, port_in/3, port_out/4, port_in_bytes/3, port_out_bytes/3, log/1]).
 -export([mmio_read/3, mmio_write/4, dma_address/1, dma_read/3, dma_write/3]).
 -export([pci_read/3, pci_write/4, pci_scan/1, pci_reset_done/1]).
@@ -34,6 +34,7 @@
             kept = [] :: [{Place :: tuple(), non_neg_integer(), pos_integer()}],
             next_vector = ?FIRST_VECTOR :: pos_integer(),
             accesses = 0 :: non_neg_integer(),
+            refuse = 0 :: non_neg_integer(), % so many grants yet are refused
             kill = never :: never | {non_neg_integer(), before | behind}}).
 
 %% --- the model's own controls ------------------------------------------------------------------------------------
@@ -48,6 +49,9 @@ stop(Pid) -> gen_server:stop(Pid).
 %% @doc All that the 16550 transmitted so far.
 -spec wire() -> binary().
 wire() -> gen_server:call(?MODULE, wire).
+%% @doc Without what it had transmitted before.
+-spec wire_from(non_neg_integer()) -> binary().
+wire_from(At) -> gen_server:call(?MODULE, {wire_from, At}).
 %% @doc Waits until the transmitter is empty.
 -spec drain() -> ok.
 drain() ->
@@ -77,6 +81,11 @@ screen() -> gen_server:call(?MODULE, screen).
 %% @doc An event for a device, from its outside.
 -spec tell(tuple(), term()) -> ok.
 tell(Place, Event) -> gen_server:call(?MODULE, {tell, Place, Event}).
+%% @doc Something breaks: the next N grants find no memory; N interrupts of a device are lost, come twice, or come without
+%% a cause; its registers change by themselves (loom_model_pci:fault/2).
+-spec fault({refuse, pos_integer()} | {interrupts, tuple(), drop | twice | storm, pos_integer()}
+            | {registers, tuple(), command | window | message}) -> ok.
+fault(Fault) -> gen_server:call(?MODULE, {fault, Fault}).
 %% @doc The process that makes the N-th access to hardware from now on is killed, before or behind it.
 -spec kill_at(pos_integer(), before | behind) -> ok.
 kill_at(N, When) -> gen_server:call(?MODULE, {kill_at, N, When}).
@@ -154,6 +163,12 @@ handle_call(screen, _From, #s{screen = Screen} = S) -> {reply, loom_model_fb:can
 handle_call({tell, Place, Event}, _From, S) ->
     loom_model_pci:event(Place, Event),
     {reply, ok, S};
+handle_call({wire_from, At}, _From, S) ->
+    <<_:At/binary, New/binary>> = loom_model_uart:wire(S#s.uart),
+    {reply, New, S};
+handle_call({fault, {refuse, N}}, _From, S) -> {reply, ok, S#s{refuse = N}};
+handle_call({fault, {interrupts, Place, What, N}}, _From, S) -> {reply, loom_model_pci:interrupts(Place, What, N), S};
+handle_call({fault, {registers, Place, What}}, _From, S) -> {reply, loom_model_pci:fault(Place, What), S};
 handle_call({kill_at, N, When}, _From, S) -> {reply, ok, S#s{kill = {S#s.accesses + N, When}}};
 handle_call(accesses, _From, S) -> {reply, S#s.accesses, S};
 handle_call(violations, _From, S) -> {reply, loom_model_memory:violations(), S};
@@ -183,6 +198,7 @@ handle_info({'DOWN', _, process, Pid, _}, S) -> {noreply, revoke_all(Pid, S)}.
 
 %% --- the holder of the root --------------------------------------------------------------------------------------
 
+root({grant, _, _, _}, #s{refuse = N} = S) when N > 0 -> {reply, {error, enomem}, S#s{refuse = N - 1}};
 root({grant, _, Spec, Pid}, S) ->
     Swept = sweep(S),
     case take(Spec, Swept) of

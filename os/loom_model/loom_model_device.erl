@@ -23,6 +23,8 @@
 -optional_callbacks([config/4]).
 %% What later/1 was called with, or what a test tells the device (loom_hw:tell/2).
 -callback event(term(), State) -> State.
+%% It reached for memory that is not there (the throw of read/2 and write/2): what such a device does then.
+-callback bus_error(State) -> State.
 
 %% @doc Whether the device may use memory: what it does with it has to wait otherwise.
 -spec is_master() -> boolean().
@@ -32,16 +34,19 @@ is_master() -> loom_model_pci:is_master(get(device)).
 -spec read(non_neg_integer(), non_neg_integer()) -> binary().
 read(Address, Size) ->
     case loom_model_pci:is_master(get(device)) of
-        true -> loom_model_memory:device_read(Address, Size);
+        true -> there(loom_model_memory:device_read(Address, Size));
         false -> <<0:Size/unit:8>>
     end.
 
 -spec write(non_neg_integer(), binary()) -> ok.
 write(Address, Data) ->
     case loom_model_pci:is_master(get(device)) of
-        true -> loom_model_memory:device_write(Address, Data);
+        true -> there(loom_model_memory:device_write(Address, Data));
         false -> ok
     end.
+
+there(error) -> throw(bus_error);
+there(Good) -> Good.
 
 %% @doc Sends the device's message.
 -spec interrupt() -> ok.

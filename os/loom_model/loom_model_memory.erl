@@ -47,17 +47,16 @@ write(Address, Data) ->
     put({page, Page}, <<Before/binary, Now/binary, Behind/binary>>),
     write(Address + Count, Later).
 
-%% @doc By a device: zeroes from where there is no memory.
--spec device_read(non_neg_integer(), non_neg_integer()) -> binary().
+%% @doc By a device.
+-spec device_read(non_neg_integer(), non_neg_integer()) -> binary() | error.
 device_read(Address, Size) ->
     case is_there(Address, Size) of
         true -> read(Address, Size);
         false ->
-            violation({read, Address, Size}),
-            <<0:Size/unit:8>>
+            violation({read, Address, Size})
     end.
 
--spec device_write(non_neg_integer(), binary()) -> ok.
+-spec device_write(non_neg_integer(), binary()) -> ok | error.
 device_write(Address, Data) ->
     case is_there(Address, byte_size(Data)) of
         true -> write(Address, Data);
@@ -71,7 +70,7 @@ is_there(Address, Size) ->
 
 violation(What) ->
     put(violations, [What | get(violations)]),
-    ok.
+    error.
 
 -spec violations() -> [{read | write, non_neg_integer(), non_neg_integer()}].
 violations() -> get(violations).

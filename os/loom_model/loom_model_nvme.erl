@@ -1,11 +1,12 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc An NVMe controller with one namespace (NVM Express Base Specification 1.4) whose blocks are in an ETS table of
 %% the test: `#{disk := Table, blocks := N}', 512 bytes each. I/O commands end out of order and after a while.
-%% Faults: `lose' one interrupt in N; `id', `status': the next completion has a wrong one.
+%% Faults: `lose' one interrupt in N; `id', `status': the next completion has a wrong one; `command': the next one was
+%% damaged in memory: `prp', `opcode', `space'; `broken': the controller has failed.
 -module(loom_model_nvme).
 -behaviour(loom_model_device).
 
--export([init/1, read/4, write/5, event/2]).
+-export([init/1, read/4, write/5, event/2, bus_error/1]).
 
 -define(PAGE, 4096).
 -define(BLOCK, 512).
@@ -13,7 +14,8 @@
 -record(q, {sq :: non_neg_integer(), cq :: non_neg_integer(), size :: pos_integer(), head = 0, tail = 0 :: integer(),
     done = 0 :: integer(), phase = 1 :: 0..1}).
 -record(m, {args :: map(), faults :: map(), cc = 0, aqa = 0, asq = 0, acq = 0 :: non_neg_integer(),
-    queues = #{} :: #{0..1 => #q{}}, cq = {0, 0} :: tuple(), life = 0 :: non_neg_integer()}).
+    queues = #{} :: #{0..1 => #q{}}, cq = {0, 0} :: tuple(), life = 0 :: non_neg_integer(),
+    fatal = 0 :: 0 | 2}).
 
 init({Args, Faults}) ->
     {#{vendor => 16#1b36, device => 16#10, class => {1, 8, 2}, bars => [{0, mmio, 16384}], msix => {0, 16#2000}},
@@ -21,10 +23,10 @@ init({Args, Faults}) ->
 
 read(0, 0, 64, M) -> {(1 bsl 37) bor (4 bsl 24) bor 16#7ff, M};
 read(0, 16#14, 32, M) -> {M#m.cc, M};
-read(0, 16#1c, 32, M) -> {M#m.cc band 1, M};
+read(0, 16#1c, 32, M) -> {M#m.cc band 1 bor M#m.fatal, M};
 read(_, _, _, M) -> {0, M}.
 
-write(0, 16#14, 32, V, M) when V band 1 =:= 0 -> M#m{cc = V, queues = #{}, life = M#m.life + 1};
+write(0, 16#14, 32, V, M) when V band 1 =:= 0 -> M#m{cc = V, queues = #{}, life = M#m.life + 1, fatal = 0};
 write(0, 16#14, 32, V, #m{aqa = Aqa} = M) ->
     M#m{cc = V, queues = #{0 => #q{sq = M#m.asq, cq = M#m.acq, size = (Aqa band 16#fff) + 1}}};
 write(0, 16#24, 32, V, M) -> M#m{aqa = V};
@@ -43,11 +45,29 @@ take(Id, #m{queues = Queues} = M) ->
     case map_get(Id, Queues) of
         #q{head = Tail, tail = Tail} -> M;
         #q{head = Head, sq = Sq, size = Size} = Q ->
-            Command = loom_model_device:read(Sq + 64 * Head, 64),
+            {Command, New} = damaged(loom_model_device:read(Sq + 64 * Head, 64), M),
             loom_model_device:later(rand:uniform(3) - 1, {command, M#m.life, Id, Command}),
-            take(Id, M#m{queues = Queues#{Id := Q#q{head = (Head + 1) rem Size}}})
+            take(Id, New#m{queues = Queues#{Id := Q#q{head = (Head + 1) rem Size}}})
     end.
 
+damaged(<<_, Flags, Cid:16, Space:32/little, Mid:16/binary, Prp1:64/little, Rest/binary>> = Command,
+        #m{faults = Faults} = M) ->
+    case maps:take(command, Faults) of
+        {prp, Left} -> {<<(hd(binary_to_list(Command))), Flags, Cid:16, Space:32/little, Mid/binary,
+                          (Prp1 bor 16#dead00000000):64/little, Rest/binary>>, M#m{faults = Left}};
+        {opcode, Left} ->
+            {<<16#7f, Flags, Cid:16, Space:32/little, Mid/binary, Prp1:64/little, Rest/binary>>, M#m{faults = Left}};
+        {space, Left} ->
+            {<<(hd(binary_to_list(Command))), Flags, Cid:16, 77:32/little, Mid/binary, Prp1:64/little, Rest/binary>>,
+             M#m{faults = Left}};
+        error -> {Command, M}
+    end.
+
+%% It answers no more until it is reset.
+bus_error(M) -> M#m{fatal = 2, life = M#m.life + 1}.
+
+event(_, #m{fatal = 2} = M) -> M;
+event({fault, broken, _}, M) -> bus_error(M);
 event({command, Life, Id, Command}, #m{life = Life} = M) ->
     case loom_model_device:is_master() of
         true -> run(Id, Command, M);
@@ -60,7 +80,8 @@ run(Id, <<Opcode, 0, Cid:16/little, Space:32/little, _:16/binary, Prp1:64/little
           D11:32/little, D12:32/little, _:96>>, M) ->
     {Status, New} = case Id of
         0 -> admin(Opcode, Space, Prp1, D10, D11, M);
-        1 when Space =:= 1 -> {io(Opcode, Prp1, Prp2, D10 bor (D11 bsl 32), D10, (D12 band 16#ffff) + 1, M), M}
+        1 when Space =/= 1 -> {16#0b, M};
+        1 -> {io(Opcode, Prp1, Prp2, D10 bor (D11 bsl 32), D10, (D12 band 16#ffff) + 1, M), M}
     end,
     complete(Id, Cid, Status, New).
 

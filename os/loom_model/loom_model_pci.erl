@@ -5,7 +5,7 @@
 
 -export([plug/3, unplug/1, scan/0, places/0]).
 -export([config_read/3, config_write/4, find_window/3, window_read/4, window_write/5, event/2]).
--export([is_master/1, interrupt/1, line/2, silence/1]).
+-export([is_master/1, interrupt/1, line/2, silence/1, interrupts/3, fault/2]).
 
 -define(SHARED_LINE, 10). % of all devices on the bus that have no messages
 
@@ -171,7 +171,7 @@ window_write(Place, Bar, Offset, Width, Value) ->
             flush(Place);
         _ ->
             put(device, Place),
-            keep(Place, Module:write(Bar, Offset, Width, Value, State)),
+            keep(Place, run(Module, fun() -> Module:write(Bar, Offset, Width, Value, State) end, State)),
             ok
     end.
 
@@ -180,7 +180,14 @@ event(Place, Event) ->
         undefined -> ok; % it was unplugged
         #f{module = Module, state = State} ->
             put(device, Place),
-            keep(Place, Module:event(Event, State))
+            keep(Place, run(Module, fun() -> Module:event(Event, State) end, State))
+    end.
+
+%% A device that reached for memory that is not there stops, in its own way.
+run(Module, F, State) ->
+    try F()
+    catch
+        throw:bus_error -> Module:bus_error(State)
     end.
 
 %% The callback may have changed the rest of the record.
@@ -203,10 +210,44 @@ flush(Place) ->
         andalso Mask band 1 =:= 0 andalso command(F) band 4 =/= 0,
     Pending andalso Open andalso begin
         put({function, Place}, F#f{pending = false}),
-        self() ! {message, Data}
+        [self() ! {message, Data} || _ <- lists:seq(1, copies(Place))]
     end,
     F#f.msix =:= none andalso (self() ! {level, ?SHARED_LINE, lists:any(fun is_up/1, places())}),
     ok.
+
+%% --- faults --------------------------------------------------------------------------------------------------------
+
+%% How often the next message goes out.
+copies(Place) ->
+    case get({interrupts, Place}) of
+        {What, N} when N > 0 ->
+            put({interrupts, Place}, {What, N - 1}),
+            case What of drop -> 0; twice -> 2 end;
+        _ -> 1
+    end.
+
+%% @doc The next N messages of the device are lost or doubled; or it sends N for nothing.
+interrupts(Place, storm, N) ->
+    case get({function, Place}) of
+        #f{msix = {_, _}, table = <<_:64, Data:32/little, Mask:32/little>>} when Mask band 1 =:= 0 ->
+            [self() ! {message, Data} || _ <- lists:seq(1, N)];
+        _ -> []
+    end,
+    ok;
+interrupts(Place, What, N) ->
+    put({interrupts, Place}, {What, N}),
+    ok.
+
+%% @doc Its registers change by themselves: command register, address of the first window, where its messages go.
+fault(Place, What) ->
+    case get({function, Place}) of
+        undefined -> ok;
+        #f{bars = [{Index, _, _} | _]} = F -> fault(Place, What, Index, F)
+    end.
+
+fault(Place, command, _, F) -> config_write(Place, 4, 16, command(F) band bnot 7);
+fault(Place, window, Index, _) -> config_write(Place, 16#10 + 4 * Index, 32, 16#d0000000);
+fault(Place, message, _, F) -> put({function, Place}, F#f{table = <<0:64, 16#ee:32/little, 1:32/little>>}), ok.
 
 is_up(Place) ->
     F = get({function, Place}),

@@ -3,11 +3,12 @@
 %% features, split queues. What a device does with a chain of descriptors is in the module that init/1 is given.
 %%
 %% Chains are dealt with out of order and after a while. `Faults': `lose' one interrupt in N; `id', `length', `index':
-%% the next answer has a wrong one; `without_version_1': a device from before 1.0.
+%% the next answer has a wrong one; `without_version_1': a device from before 1.0; `descriptor': the next one was damaged
+%% in memory: `address', `length', `next'; `broken': the device wants to be reset.
 -module(loom_model_virtio).
 -behaviour(loom_model_device).
 
--export([init/1, read/4, write/5, event/2]).
+-export([init/1, read/4, write/5, event/2, bus_error/1]).
 
 -define(COMMON, 16#0000).
 -define(ISR, 16#1000).
@@ -129,6 +130,7 @@ event({chain, Life, I, Head}, #m{life = Life} = M) ->
         false -> M
     end;
 event({chain, _, _, _}, M) -> M;
+event({fault, broken, _}, M) -> bus_error(M);
 event({fault, Name, Value}, #m{faults = Faults} = M) -> M#m{faults = Faults#{Name => Value}};
 event(Event, #m{module = Module, inner = Inner} = M) ->
     case Module:outside(Event, Inner) of
@@ -136,6 +138,12 @@ event(Event, #m{module = Module, inner = Inner} = M) ->
         {config, Config, New} -> M#m{config = Config, inner = New};
         {ok, New} -> M#m{inner = New}
     end.
+
+%% DEVICE_NEEDS_RESET (2.1.2): it does nothing more until then.
+bus_error(#m{status = 0} = M) -> M;
+bus_error(#m{status = Status, life = Life} = M) ->
+    loom_model_device:interrupt(),
+    M#m{status = Status bor 64, life = Life + 1, isr = 2}.
 
 take(_, To, #q{taken = To} = Q, _) -> Q;
 take(I, To, #q{taken = Taken, size = Size, avail = Avail} = Q, Life) ->
@@ -150,16 +158,33 @@ word(Address) ->
 parts(Head, #q{desc = Desc, size = Size}) when Head < Size ->
     <<Address:64/little, Length:32/little, Flags:16/little, Next:16/little>> =
         loom_model_device:read(Desc + 16 * Head, 16),
-    {{Flags band 2, Address, Length}, case Flags band 1 of 1 -> Next; 0 -> last end}.
+    {{Flags band 2, Address, Length}, case Flags band 1 of 1 -> Next; 0 -> last end};
+parts(_, _) -> throw(bus_error).
 
 all_parts(last, _, _) -> [];
-all_parts(Head, Q, Left) when Left > 0 ->
+all_parts(_, _, 0) -> throw(bus_error); % a chain that bites its tail
+all_parts(Head, Q, Left) ->
     {Part, Next} = parts(Head, Q),
     [Part | all_parts(Next, Q, Left - 1)].
 
-chain(I, Head, #m{module = Module, inner = Inner, queues = Queues} = M) ->
+damaged([{Flags, Address, Length} | Rest] = Parts, #m{faults = Faults} = M) ->
+    case maps:take(descriptor, Faults) of
+        {address, Left} -> {[{Flags, Address bor 16#dead00000000, Length} | Rest], M#m{faults = Left}};
+        {length, Left} -> {[{Flags, Address, Length bor 16#40000000} | Rest], M#m{faults = Left}};
+        {next, Left} -> {Parts ++ [{Flags, 16#dead00000000, 16}], M#m{faults = Left}};
+        error -> {Parts, M}
+    end.
+
+chain(I, Head, #m{queues = Given} = M0) ->
+    {Parts, M1} = damaged(all_parts(Head, map_get(I, Given), (map_get(I, Given))#q.size), M0),
+    try chain(I, Head, Parts, M1)
+    catch
+        throw:bus_error -> bus_error(M1)
+    end.
+
+chain(I, Head, Parts, #m{module = Module, inner = Inner, queues = Queues} = M) ->
+    [throw(bus_error) || {_, _, L} <- Parts, L >= 16#40000000],
     Q = map_get(I, Queues),
-    Parts = all_parts(Head, Q, Q#q.size),
     Out = << <<(loom_model_device:read(A, L))/binary>> || {0, A, L} <- Parts >>,
     In = [{A, L} || {2, A, L} <- Parts],
     case Module:chain(I, Out, lists:sum([L || {_, L} <- In]), Inner) of

@@ -15,6 +15,7 @@
 -define(CALL_MS, 120000).
 -define(LOOK_MS, 500).
 -define(EARLY_LOOK_MS, 10). % until OTP is far enough to look at all
+-define(AGAIN_MS, 20).
 
 -type mount() :: #{point := binary(), volume := atom(), source := {module(), atom(), [term()]} | binary(),
                    module := module(), options := map()}.
@@ -69,16 +70,28 @@ init([]) -> {ok, #{}, {continue, volumes}}.
 handle_continue(volumes, State) ->
     _ = erlang:monitor(process, loom_volume_sup),
     subscribe(),
-    _ = [start(M) || M <- table()],
     _ = erlang:send_after(0, self(), look),
-    {noreply, State}.
+    {noreply, all_run(State)}.
+
+%% A disk may not be there, or not answer: again in a while.
+all_run(State) ->
+    _ = [start(M) || M <- table()],
+    Children = try supervisor:which_children(loom_volume_sup) catch exit:_ -> [] end,
+    Running = [Volume || {Volume, Pid, _, _} <- Children, is_pid(Pid)],
+    case [V || #{volume := V} <- table(), not lists:member(V, Running)] of
+        [] -> State;
+        _ ->
+            _ = erlang:send_after(?AGAIN_MS, self(), all_run),
+            State
+    end.
 
 start(#{volume := Volume, module := Module, source := Source, options := Options}) ->
     Open = case Source of
         {_, _, _} -> Source;
         _ -> {loom_block, device, [Source]}
     end,
-    Child = #{id => Volume, start => {loom_volume, start_link, [Volume, Module, Open, Options]}, shutdown => 30000},
+    Start = {loom_volume, start_link, [Volume, Module, Open, Options]},
+    Child = (loom_orphan:child(Volume, Start))#{shutdown => 30000, modules => [loom_volume]},
     try supervisor:start_child(loom_volume_sup, Child) of
         {ok, _} -> ok;
         {error, {already_started, _}} -> ok;
@@ -163,9 +176,12 @@ handle_info(subscribe, State) ->
     subscribe(),
     {noreply, State};
 handle_info({'DOWN', _, process, {loom_volume_sup, _}, _}, State) ->
-    _ = erlang:send_after(20, self(), volumes),
+    _ = erlang:send_after(?AGAIN_MS, self(), volumes),
     {noreply, State};
-handle_info(volumes, State) -> {noreply, State, {continue, volumes}}.
+handle_info(volumes, State) ->
+    _ = erlang:monitor(process, loom_volume_sup),
+    {noreply, all_run(State)};
+handle_info(all_run, State) -> {noreply, all_run(State)}.
 
 %%% Disks that appear
 

@@ -11,7 +11,6 @@
 start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 
 init([]) ->
-    Drivers = #{id => loom_devices_sup, start => {loom_devices_sup, start_link, []}, type => supervisor,
-        shutdown => infinity},
-    Devices = #{id => loom_devices, start => {loom_devices, start_link, []}},
+    Drivers = (loom_orphan:child(loom_devices_sup))#{type => supervisor, shutdown => infinity},
+    Devices = loom_orphan:child(loom_devices),
     {ok, {#{strategy => rest_for_one, intensity => 1000, period => 10}, [Drivers, Devices]}}.

@@ -139,9 +139,7 @@ handle_info({'DOWN', _, process, Pid, Reason}, S) -> {noreply, died(Pid, Reason,
 
 died(Pid, Reason, #s{supervisors = Supervisors} = S) ->
     case maps:take(Pid, Supervisors) of
-        {Id, Left} ->
-            given_up(Id),
-            S#s{supervisors = Left};
+        {Id, Left} -> supervisor_died(Reason, row(Id), S#s{supervisors = Left});
         error ->
             [ets:delete(?TABLE, Key) || {{subscriber, _, P} = Key, _} <- ets:tab2list(?TABLE), P =:= Pid],
             [down(Kind, Name) || {{unit, Kind, Name}, #{driver := P}} <- ets:tab2list(?TABLE), P =:= Pid],
@@ -243,6 +241,16 @@ brief({Reason, [{_, _, _, _} | _]}) -> brief(Reason);
 brief(Reason) when is_atom(Reason) -> Reason;
 brief(Reason) -> iolist_to_binary(io_lib:format("~0P", [Reason, 12])).
 
+%% It ends by `shutdown' when it has had enough, or was told to; else something has happened to it alone.
+supervisor_died(shutdown, #{device := #{id := Id}}, S) ->
+    given_up(Id),
+    S;
+supervisor_died(_, #{state := State, driver := Module, device := Device} = Row, S)
+        when State =:= starting; State =:= running ->
+    put_row(Row#{state := starting}),
+    start(Module, Device, S);
+supervisor_died(_, _, S) -> S.
+
 %% The device's supervisor has ended. What its driver had is revoked by now; nothing will use the device any more.
 given_up(Id) ->
     case row(Id) of
@@ -276,7 +284,9 @@ tell(Kind, Message) ->
 
 ping(#s{pings = Pings} = S) ->
     Now = erlang:monotonic_time(millisecond),
-    [exit(Pid, kill) || {Pid, Since} <- maps:to_list(Pings), Now - Since > ?PATIENCE_MS],
-    Asked = [Pid || #{pid := Pid, state := running} <- list(), is_pid(Pid), not is_map_key(Pid, Pings)],
+    Late = [Pid || {Pid, Since} <- maps:to_list(Pings), Now - Since > ?PATIENCE_MS],
+    [exit(Pid, kill) || Pid <- Late],
+    Drivers = [Pid || #{pid := Pid, state := running} <- list()] ++ [whereis(loom_guard)], % which asks all others
+    Asked = [Pid || Pid <- Drivers, is_pid(Pid), not is_map_key(Pid, Pings)],
     [Pid ! {loom_devices, ping, self()} || Pid <- Asked],
-    S#s{pings = maps:merge(Pings, maps:from_list([{Pid, Now} || Pid <- Asked]))}.
+    S#s{pings = maps:merge(maps:without(Late, Pings), maps:from_list([{Pid, Now} || Pid <- Asked]))}.

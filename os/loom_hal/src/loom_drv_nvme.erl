@@ -237,7 +237,8 @@ handle_interrupt(_Time, _Count, #s{pci = Pci} = S) ->
     {ok, New}.
 
 handle_tick(#s{spaces = Spaces, registers = Registers} = S) ->
-    loom_hw:mmio_read(Registers, ?CSTS, 32) band ?FATAL =:= 0 orelse error(controller_fatal_status),
+    ok = loom_pci:check(S#s.pci),
+    ?READY = loom_hw:mmio_read(Registers, ?CSTS, 32) band (?FATAL bor ?READY),
     Age = lists:max([0 | [loom_requests:age(R) || #ns{requests = R} <- maps:values(Spaces)]]),
     Age > ?PATIENCE_MS andalso error({no_answer_for_ms, Age}),
     {ok, reap(S)}.
@@ -258,4 +259,8 @@ done({Slot, Status}, #s{owner = Owner, spaces = Spaces} = S) ->
 answer({read, _, Count}, 0, Slot, Id, S) ->
     {ok, loom_hw:dma_read(S#s.buffers, Slot * ?BUFFER, Count * block_size(Id, S))};
 answer(_, 0, _, _, _) -> ok;
+%% Opcode, field, identifier, data transfer, namespace, PRP (figure 128): the command that the controller has read is not
+%% the one that was written, or its data did not get through. No request of ours can be the cause.
+answer(_, Status, _, _, _) when Status band 16#7ff =< 4; Status band 16#7ff >= 16#0b, Status band 16#7ff =< 16#13 ->
+    error({command_damaged, Status band 16#7ff});
 answer(_, _, _, _, _) -> {error, eio}.

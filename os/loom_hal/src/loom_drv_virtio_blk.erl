@@ -74,7 +74,8 @@ handle_interrupt(_Time, _Count, #s{virtio = V} = S) ->
     ok = loom_virtio:ack(V),
     {ok, reap(S)}.
 
-handle_tick(#s{requests = Requests} = S) ->
+handle_tick(#s{requests = Requests, virtio = V} = S) ->
+    ok = loom_virtio:check(V),
     Age = loom_requests:age(Requests),
     Age > ?PATIENCE_MS andalso error({no_answer_for_ms, Age}),
     {ok, reap(S)}.

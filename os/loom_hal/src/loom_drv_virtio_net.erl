@@ -87,7 +87,9 @@ handle_interrupt(_Time, _Count, #s{virtio = V} = S) ->
     {ok, look(S)}.
 
 %% A link that changes is seen here at the latest: the message about it comes by the vector of the queues.
-handle_tick(S) -> {ok, watch(link_state(look(S)))}.
+handle_tick(S) ->
+    ok = loom_virtio:check(S#s.virtio),
+    {ok, watch(link_state(look(S)))}.
 
 look(S) -> received(sent(S)).
 

@@ -11,9 +11,9 @@
 start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
 
 init([]) ->
-    Hal = #{id => loom_hal, start => {loom_hal, start_link, []}},
-    Drivers = [#{id => Driver, start => {loom_driver, start_link, [Driver]}}
+    Hal = loom_orphan:child(loom_hal),
+    Drivers = [loom_orphan:child(Driver, {loom_driver, start_link, [Driver]})
                || Driver <- [loom_drv_serial, loom_drv_timer, loom_drv_fb, loom_drv_ps2]],
-    Lines = #{id => loom_lines, start => {loom_lines, start_link, []}},
-    Bus = #{id => loom_bus_sup, start => {loom_bus_sup, start_link, []}, type => supervisor, shutdown => infinity},
+    Lines = loom_orphan:child(loom_lines),
+    Bus = (loom_orphan:child(loom_bus_sup))#{type => supervisor, shutdown => infinity},
     {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, [Hal | Drivers] ++ [Lines, Bus]}}.

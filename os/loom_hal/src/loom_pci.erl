@@ -6,7 +6,7 @@
 -module(loom_pci).
 
 -export([describe/2]).
--export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, is_message/1, ack/1, reset_done/1, switch_off/1]).
+-export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, is_message/1, ack/1, reset_done/1, switch_off/1, check/1]).
 -export_type([pci/0, bar/0]).
 
 %% Configuration registers.
@@ -31,7 +31,9 @@
 
 -type bar() :: #{index := 0..5, kind := mmio | io, address := non_neg_integer(), size := pos_integer()}.
 -record(pci, {device :: loom_devices:device(), config :: loom_hal:cap(), bars = #{} :: #{0..5 => loom_hal:cap()},
-    interrupt = none :: none | {message, loom_hal:cap()} | {line, non_neg_integer()}}).
+    interrupt = none :: none | {message, loom_hal:cap()} | {line, non_neg_integer()},
+    %% What check/1 wants to read: in configuration space, and where the message is.
+    expected = [] :: [{config | loom_hal:cap(), non_neg_integer(), 16 | 32, Mask :: non_neg_integer(), non_neg_integer()}]}).
 -opaque pci() :: #pci{}.
 
 %% --- discovery ---------------------------------------------------------------------------------------------------
@@ -131,8 +133,40 @@ bar(#pci{device = #{bars := List}, bars = Bars} = Pci, Index) ->
     [#{kind := Kind, address := Address, size := Size}] = [B || #{index := I} = B <- List, I =:= Index],
     true = Address > 0,
     {ok, Cap} = loom_hal:grant({case Kind of mmio -> mmio; io -> port end, Address, Size}),
+    ok = place(Pci, Index, Address),
     ok = write(Pci, ?COMMAND, 16, read(Pci, ?COMMAND, 16) bor ?COMMAND_DECODE),
     {Cap, Pci#pci{bars = Bars#{Index => Cap}}}.
+
+%% Where it was when it was found, whatever has happened to the register since. It is not decoded while it moves.
+place(Pci, Index, Address) ->
+    At = ?FIRST_BAR + 4 * Index,
+    Now = read(Pci, At, 32),
+    Bits = case Now band 1 of 1 -> 3; 0 -> 16#f end,
+    case Now band bnot Bits =:= Address band 16#ffffffff of
+        true -> ok;
+        false ->
+            Command = read(Pci, ?COMMAND, 16),
+            ok = write(Pci, ?COMMAND, 16, Command band bnot ?COMMAND_DECODE),
+            ok = write(Pci, At, 32, Address band 16#ffffffff),
+            ok = case Now band 7 of
+                4 -> write(Pci, At + 4, 32, Address bsr 32);
+                _ -> ok
+            end,
+            write(Pci, ?COMMAND, 16, Command)
+    end.
+
+%% @doc From a driver's tick: fails when registers that only the driver changes are not what they were. A device that is
+%% gone reads as ones.
+-spec check(pci()) -> ok.
+check(#pci{expected = Expected, device = #{vendor := Vendor}} = Pci) ->
+    read(Pci, ?VENDOR, 16) =:= Vendor orelse error(device_gone),
+    Wanted = ?COMMAND_MASTER bor 2,
+    read(Pci, ?COMMAND, 16) band Wanted =:= Wanted orelse error(command_register_changed),
+    [case Where of
+         config -> read(Pci, At, Width);
+         Cap -> loom_hw:mmio_read(Cap, At, Width)
+     end band Mask =:= Value orelse error({register_changed, At}) || {Where, At, Width, Mask, Value} <- Expected],
+    ok.
 
 %% @doc The device may use memory from now on: after it was reset.
 -spec enable(pci()) -> ok.
@@ -184,7 +218,9 @@ msix(Pci, Offset) ->
     ok = loom_hw:mmio_write(Cap, Table * 8 + 8, 32, Data),
     ok = loom_hw:mmio_write(Cap, Table * 8 + 12, 32, 0),
     ok = write(Pci, Offset + 2, 16, 16#8000),
-    WithBar#pci{interrupt = {message, Irq}}.
+    WithBar#pci{interrupt = {message, Irq}, expected = [{config, Offset + 2, 16, 16#c000, 16#8000},
+        {Cap, Table * 8, 32, 16#ffffffff, Address band 16#ffffffff}, {Cap, Table * 8 + 8, 32, 16#ffffffff, Data},
+        {Cap, Table * 8 + 12, 32, 1, 0}]}.
 
 %% One message (Multiple Message Enable 0), with 32 or 64 bits of address, with or without a mask a vector.
 msi(Pci, Offset) ->
@@ -200,7 +236,8 @@ msi(Pci, Offset) ->
     ok = write(Pci, At, 16, Data),
     Control band 16#100 =:= 0 orelse write(Pci, At + 4, 32, 0),
     ok = write(Pci, Offset + 2, 16, Control band bnot 16#70 bor 1),
-    Pci#pci{interrupt = {message, Irq}}.
+    Pci#pci{interrupt = {message, Irq}, expected = [{config, Offset + 2, 16, 1, 1}, {config, At, 16, 16#ffff, Data},
+        {config, Offset + 4, 32, 16#ffffffff, Address band 16#ffffffff}]}.
 
 %% @doc For a device that nobody will drive: it answers no more, and does nothing by itself. A bridge stays as it is:
 %% others are behind it.

@@ -6,7 +6,7 @@
 %% nothing has to be allocated: request I of at most three parts owns descriptors 3I, 3I+1, 3I+2.
 -module(loom_virtio).
 
--export([open/2, features/1, config/3, put_config/4, queue/3, ready/1, ack/1]).
+-export([open/2, features/1, config/3, put_config/4, queue/3, ready/1, check/1, ack/1]).
 -export([size/1, add/3, describe/3, resize/3, again/2, kick/1, used/1]).
 -export_type([virtio/0, queue/0, part/0]).
 
@@ -163,6 +163,15 @@ ready(#v{pci = Pci} = V) ->
     0 = put_vector(V, ?MSIX_CONFIG),
     ok = loom_pci:enable(Pci),
     put_status(V, ?ACKNOWLEDGE bor ?DRIVER bor ?FEATURES_OK bor ?DRIVER_OK).
+
+%% @doc From the driver's tick: fails when the device wants to be reset (2.1.2), is gone, or its registers have changed.
+-spec check(virtio()) -> ok.
+check(#v{pci = Pci} = V) ->
+    loom_pci:check(Pci),
+    case get_common(V, ?STATUS, 8) of
+        ?ACKNOWLEDGE bor ?DRIVER bor ?FEATURES_OK bor ?DRIVER_OK -> ok;
+        Status -> error({device_status, Status})
+    end.
 
 %% @doc To be called before the queues are looked at for an interrupt. Reading the ISR quiets a line.
 -spec ack(virtio()) -> ok.

@@ -8,6 +8,7 @@
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(RETRY_MS, 100).
+-define(AGAIN_MS, 2).
 -type unit() :: #{name := binary(), driver := pid(), mac := loom_net_ether:mac(), mtu := pos_integer(), _ => _}.
 -record(s, {units = #{} :: #{binary() => unit()}, devices = none :: reference() | none}).
 
@@ -28,7 +29,9 @@ started(Name, Pid) -> gen_server:cast(?MODULE, {started, Name, Pid}).
 -spec group(join | leave, loom_net_ip:ip()) -> ok.
 group(_, _) -> ok.
 
-init([]) -> {ok, subscribe(#s{})}.
+init([]) ->
+    _ = monitor(process, loom_net_link_sup),
+    {ok, subscribe(#s{})}.
 
 %% Not before modules can be loaded: most of the stack is when the first link is there (tools/mkboot).
 subscribe(S) ->
@@ -56,11 +59,24 @@ handle_cast({started, Name, Pid}, #s{units = Units} = S) ->
     {noreply, S}.
 
 handle_info({loom_devices, up, net, #{name := Name} = Unit}, #s{units = Units} = S) ->
-    case loom_net_link_sup:start_child(Name) of
+    try loom_net_link_sup:start_child(Name) of
         {started, _} -> ok; % it asks
         {running, Pid} -> Pid ! {unit, Unit}
+    catch
+        exit:_ -> ok % the supervisor starts again: 'DOWN' comes
     end,
     {noreply, S#s{units = Units#{Name => Unit}}};
 handle_info({loom_devices, down, net, Name}, #s{units = Units} = S) -> {noreply, S#s{units = maps:remove(Name, Units)}};
 handle_info(subscribe, S) -> {noreply, subscribe(S)};
+%% A new supervisor of the links has none yet.
+handle_info({'DOWN', _, process, {loom_net_link_sup, _}, _}, S) ->
+    _ = erlang:send_after(?AGAIN_MS, self(), links),
+    {noreply, S};
+handle_info(links, #s{units = Units} = S) ->
+    _ = monitor(process, loom_net_link_sup),
+    case whereis(loom_net_link_sup) of
+        undefined -> ok; % its 'DOWN' comes
+        _ -> [up(Unit) || Unit <- maps:values(Units)]
+    end,
+    {noreply, S};
 handle_info({'DOWN', Ref, process, _, _}, #s{devices = Ref} = S) -> {noreply, subscribe(S#s{devices = none})}.

@@ -23,6 +23,5 @@ init(edge) ->
     {ok, {#{strategy => one_for_one, intensity => 1000, period => 10},
           [child(loom_net_time_wait, worker), child(loom_net_link_sup, supervisor), child(loom_net_links, worker)]}}.
 
-child(Module, supervisor) ->
-    #{id => Module, start => {Module, start_link, []}, type => supervisor, shutdown => infinity};
-child(Module, worker) -> #{id => Module, start => {Module, start_link, []}}.
+child(Module, supervisor) -> (loom_orphan:child(Module))#{type => supervisor, shutdown => infinity};
+child(Module, worker) -> loom_orphan:child(Module).

@@ -90,11 +90,9 @@ subscribe(Driver, Function) ->
             Pid
     catch
         exit:_ ->
-            supervised(Driver) andalso erlang:send_after(?RETRY_MS, self(), {attach, Driver}),
+            absent(Driver) orelse erlang:send_after(?RETRY_MS, self(), {attach, Driver}),
             none
     end.
-
-supervised(Driver) -> whereis(loom_hal_sup) =/= undefined andalso not absent(Driver).
 
 %% A driver that answered `ignore' has no process and will get none.
 absent(Driver) ->

@@ -15,5 +15,5 @@ init([]) ->
                 loom_shell],
     {ok, {#{strategy => one_for_one, intensity => 1000, period => 10}, [child(M) || M <- Services]}}.
 
-child(loom_volume_sup = M) -> #{id => M, start => {M, start_link, []}, type => supervisor, shutdown => infinity};
-child(M) -> #{id => M, start => {M, start_link, []}}.
+child(loom_volume_sup = M) -> (loom_orphan:child(M))#{type => supervisor, shutdown => infinity};
+child(M) -> loom_orphan:child(M).
