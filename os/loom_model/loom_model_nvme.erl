@@ -46,7 +46,7 @@ take(Id, #m{queues = Queues} = M) ->
         #q{head = Tail, tail = Tail} -> M;
         #q{head = Head, sq = Sq, size = Size} = Q ->
             {Command, New} = damaged(loom_model_device:read(Sq + 64 * Head, 64), M),
-            loom_model_device:later(rand:uniform(3) - 1, {command, M#m.life, Id, Command}),
+            loom_model_device:later(case Id of 0 -> 0; 1 -> rand:uniform(3) - 1 end, {command, M#m.life, Id, Command}),
             take(Id, New#m{queues = Queues#{Id := Q#q{head = (Head + 1) rem Size}}})
     end.
 

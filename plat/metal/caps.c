@@ -9,13 +9,15 @@
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/console/screen.h"
 #include "kernel/irq/irq.h"
+#include "kernel/log.h"
 #include "kernel/main.h"
 #include "kernel/mm/phys.h"
+#include "kernel/time/clock.h"
 #include "plat/metal/metal.h"
 #include "plat/metal/pci.h"
 #include "vm/proc/proc.h"
 
-enum { MMIO_WINDOWS = 256 };
+enum { MMIO_WINDOWS = 256, BREACH_LINES = 10 };
 
 /* Device windows stay mapped for ever and are found again when a driver restarts. */
 typedef struct Window {
@@ -23,7 +25,7 @@ typedef struct Window {
     uint8_t *mem;
 } Window;
 
-/* Memory of a dead driver, until its device was reset. */
+/* Memory that a device may still know the address of, until it was reset. */
 typedef struct Kept {
     struct Kept *next;
     uint8_t *mem;
@@ -36,6 +38,9 @@ static struct Caps {
     Cap *by_vector[256];
     Window windows[MMIO_WINDOWS];
     unsigned window_count;
+    Cap *dropped; /* atomic: those that no reference leads to any more, until the next sweep */
+    int64_t breach_second;
+    unsigned breaches; /* told of in that second */
 } caps;
 
 bool is_alive(Term pid)
@@ -60,9 +65,18 @@ static void stop_bus_master(Cap *cap)
     }
 }
 
+static void keep_memory(const Cap *cap)
+{
+    Kept *kept = vm_alloc(sizeof *kept);
+    *kept = (Kept){caps.kept, cap->mem, cap->device};
+    caps.kept = kept;
+}
+
 static void give_back(Cap *cap)
 {
-    if (cap->kind == CAP_DMA && cap->mem != NULL) {
+    if (cap->kind == CAP_DMA && cap->has_device) {
+        keep_memory(cap);
+    } else if (cap->kind == CAP_DMA) {
         phys_free(cap->mem);
     } else if (cap->kind == CAP_FRAMEBUFFER) {
         screen_set_owned(false);
@@ -90,26 +104,15 @@ void cap_revoke(Cap *cap)
     }
 }
 
-static const Cap *device_of(Term owner)
+/* Which device may know which memory. One process drives one device: see doc/hardware.md. */
+static void note_device(Cap *cap)
 {
-    for (const Cap *c = caps.live; c != NULL; c = c->next) {
-        if (c->owner == owner && c->kind == CAP_PCI) {
-            return c;
-        }
-    }
-    return NULL;
-}
-
-/* Memory moves to `kept` if the owner drove a device. One process drives one: see doc/hardware.md. */
-static void keep_memory(Term owner)
-{
-    const Cap *device = device_of(owner);
-    for (Cap *c = caps.live; c != NULL && device != NULL; c = c->next) {
-        if (c->owner == owner && c->kind == CAP_DMA) {
-            Kept *kept = vm_alloc(sizeof *kept);
-            *kept = (Kept){caps.kept, c->mem, device->base};
-            caps.kept = kept;
-            c->mem = NULL;
+    for (Cap *c = caps.live; c != NULL; c = c->next) {
+        Cap *memory = cap->kind == CAP_DMA ? cap : c;
+        const Cap *function = cap->kind == CAP_DMA ? c : cap;
+        if (c->owner == cap->owner && memory->kind == CAP_DMA && function->kind == CAP_PCI && !memory->has_device) {
+            memory->has_device = true;
+            memory->device = function->base;
         }
     }
 }
@@ -131,7 +134,6 @@ void caps_device_was_reset(const Cap *pci)
 /* The order is the point: a device must be silent and off the bus before its memory is somebody else's. */
 static void revoke_all_of(Term owner)
 {
-    keep_memory(owner);
     for (Cap *c = caps.live; c != NULL; c = c->next) {
         if (c->owner == owner) {
             stop_interrupts(c);
@@ -153,6 +155,18 @@ static void revoke_all_of(Term owner)
     }
 }
 
+/* Nobody can use them: not their owner, which may live, and whose device may be at work. */
+static void revoke_dropped(void)
+{
+    Cap *c = __atomic_exchange_n(&caps.dropped, NULL, __ATOMIC_ACQUIRE);
+    while (c != NULL) {
+        Cap *next = c->next_dropped;
+        cap_revoke(c);
+        vm_free(c);
+        c = next;
+    }
+}
+
 void caps_sweep(void)
 {
     for (Cap *c = caps.live; c != NULL;) {
@@ -163,6 +177,7 @@ void caps_sweep(void)
             c = caps.live;
         }
     }
+    revoke_dropped();
 }
 
 /* --- grants ----------------------------------------------------------------------------------------------- */
@@ -282,6 +297,7 @@ GrantResult cap_grant(const Cap *wish, int trigger, Cap **cap)
         return result;
     }
     c->live = true;
+    note_device(c);
     c->next = caps.live;
     caps.live = c;
     *cap = c;
@@ -299,10 +315,14 @@ Term caps_root_owner(void)
 }
 
 /* --- references ----------------------------------------------------------------------------------------------- */
+/* On any processor, in the middle of a collection or of a death: the order of ends is the sweep's. */
 static void destroy(Magic *m)
 {
-    cap_revoke(m->data);
-    vm_free(m->data);
+    Cap *c = m->data;
+    c->next_dropped = __atomic_load_n(&caps.dropped, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&caps.dropped, &c->next_dropped, c, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+        /* somebody else dropped one: again */
+    }
 }
 
 static const MagicKind cap_kind = {.name = "capability", .destroy = destroy};
@@ -328,4 +348,21 @@ Cap *cap_of_vector(unsigned vector)
 {
     Cap *c = caps.by_vector[vector];
     return c != NULL && c->live && c->subscribed ? c : NULL;
+}
+
+/* A driver that does so in a loop is told of BREACH_LINES times a second. */
+Term cap_breach(Proc *p, Term t, const char *how)
+{
+    const Cap *c = cap_any(t);
+    const char *why = c == NULL ? "what is no capability"
+                      : !c->live ? "a capability that was revoked"
+                      : c->owner != p->id ? "a capability of another process" : how;
+    int64_t second = clock_now_ns() / INT64_C(1000000000);
+    if (__atomic_exchange_n(&caps.breach_second, second, __ATOMIC_RELAXED) != second) {
+        __atomic_store_n(&caps.breaches, 0, __ATOMIC_RELAXED);
+    }
+    if (__atomic_fetch_add(&caps.breaches, 1, __ATOMIC_RELAXED) < BREACH_LINES) {
+        klog("hw: process %u used %s: refused", pid_number(p->id), why);
+    }
+    return p_badarg(p);
 }

@@ -19,6 +19,9 @@ typedef struct Cap {
     uint8_t *mem;        /* mmio, dma: where it is mapped */
     unsigned vector;     /* irq */
     bool is_message, subscribed;
+    bool has_device; /* dma: `device` is the PCI function that its owner drives, so it may know the address */
+    uint64_t device;
+    struct Cap *next_dropped;
     uint64_t message_address;
     uint32_t message_data;
 } Cap;
@@ -38,6 +41,9 @@ void cap_revoke(Cap *cap);
 void caps_sweep(void);
 /* Who gets interrupts of that vector now: NULL for nobody. */
 Cap *cap_of_vector(unsigned vector);
+
+/* badarg, after a line on the log: p went outside of what it was given. `how` says that of a capability that is p's. */
+Term cap_breach(Proc *p, Term t, const char *how);
 
 /* The process that owns the root capability; NONVALUE if none does. */
 Term caps_root_owner(void);

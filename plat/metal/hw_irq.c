@@ -8,7 +8,7 @@ NATIVE(native_loom_hw_irq_subscribe)
 {
     Cap *cap = cap_of(p, a[0], CAP_IRQ);
     if (cap == NULL) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an interrupt that is not its own");
     }
     cap->subscribed = true;
     irq_unmask(cap->vector);
@@ -19,7 +19,7 @@ NATIVE(native_loom_hw_irq_unsubscribe)
 {
     Cap *cap = cap_of(p, a[0], CAP_IRQ);
     if (cap == NULL) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an interrupt that is not its own");
     }
     irq_mask(cap->vector);
     cap->subscribed = false;
@@ -30,7 +30,7 @@ NATIVE(native_loom_hw_irq_ack)
 {
     const Cap *cap = cap_of(p, a[0], CAP_IRQ);
     if (cap == NULL || !cap->subscribed) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an interrupt that is not its own");
     }
     if (irq_is_level(cap->vector)) {
         irq_unmask(cap->vector);
@@ -41,14 +41,14 @@ NATIVE(native_loom_hw_irq_ack)
 NATIVE(native_loom_hw_irq_vector)
 {
     const Cap *cap = cap_of(p, a[0], CAP_IRQ);
-    return cap != NULL ? make_small(cap->vector) : p_badarg(p);
+    return cap != NULL ? make_small(cap->vector) : cap_breach(p, a[0], "an interrupt that is not its own");
 }
 
 NATIVE(native_loom_hw_irq_message)
 {
     const Cap *cap = cap_of(p, a[0], CAP_IRQ);
     if (cap == NULL || !cap->is_message) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an interrupt that is not its own");
     }
     return heap_tuple2(p, heap_uint64(p, cap->message_address), make_small(cap->message_data));
 }

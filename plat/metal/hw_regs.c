@@ -49,7 +49,7 @@ NATIVE(native_loom_hw_port_in)
     uint16_t port;
     unsigned bytes;
     if (!port_access(p, a, &port, &bytes)) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a port outside its range");
     }
     return make_small(bytes == 1 ? io_in8(port) : bytes == 2 ? io_in16(port) : io_in32(port));
 }
@@ -60,7 +60,7 @@ NATIVE(native_loom_hw_port_out)
     unsigned bytes;
     uint64_t value;
     if (!port_access(p, a, &port, &bytes) || !integer_to_uint64(a[3], &value) || value >> bytes * 8 != 0) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a port outside its range");
     }
     if (bytes == 1) {
         io_out8(port, (uint8_t)value);
@@ -79,7 +79,7 @@ NATIVE(native_loom_hw_port_in_bytes)
     uint8_t *data;
     if (cap == NULL || !integer_to_uint64(a[1], &at) || at >= cap->size || !integer_to_uint64(a[2], &count) ||
         count > MAX_PORT_BYTES) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a port outside its range");
     }
     Term bin = binary_new(p, count, &data);
     for (uint64_t i = 0; i < count; i++) {
@@ -95,11 +95,11 @@ NATIVE(native_loom_hw_port_out_bytes)
     uint64_t at;
     size_t n;
     if (cap == NULL || !integer_to_uint64(a[1], &at) || at >= cap->size) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a port outside its range");
     }
     uint8_t *bytes = iolist_to_memory(a[2], &n);
     if (bytes == NULL) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a port outside its range");
     }
     for (size_t i = 0; i < n; i++) {
         io_out8((uint16_t)(cap->base + at), bytes[i]);
@@ -142,7 +142,7 @@ NATIVE(native_loom_hw_mmio_read)
     uint64_t at;
     unsigned bytes;
     if (cap == NULL || !access_ok(a[1], a[2], cap->size, 64, &at, &bytes)) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an address outside its memory");
     }
     return heap_uint64(p, memory_read(cap->mem + at, bytes));
 }
@@ -154,7 +154,7 @@ NATIVE(native_loom_hw_mmio_write)
     unsigned bytes;
     if (cap == NULL || !access_ok(a[1], a[2], cap->size, 64, &at, &bytes) || !integer_to_uint64(a[3], &value) ||
         (bytes < 8 && value >> bytes * 8 != 0)) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an address outside its memory");
     }
     memory_write(cap->mem + at, bytes, value);
     return A_ok;
@@ -163,7 +163,7 @@ NATIVE(native_loom_hw_mmio_write)
 NATIVE(native_loom_hw_dma_address)
 {
     const Cap *cap = cap_of(p, a[0], CAP_DMA);
-    return cap != NULL ? heap_uint64(p, cap->base) : p_badarg(p);
+    return cap != NULL ? heap_uint64(p, cap->base) : cap_breach(p, a[0], "an address outside its memory");
 }
 
 NATIVE(native_loom_hw_dma_read)
@@ -172,7 +172,7 @@ NATIVE(native_loom_hw_dma_read)
     uint64_t at, size;
     if (cap == NULL || !integer_to_uint64(a[1], &at) || !integer_to_uint64(a[2], &size) || at > cap->size ||
         size > cap->size - at) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an address outside its memory");
     }
     p_charge(p, (intptr_t)(size / BYTES_PER_REDUCTION));
     return binary_from_bytes(p, cap->mem + at, size);
@@ -185,7 +185,7 @@ NATIVE(native_loom_hw_dma_write)
     size_t n;
     if (cap == NULL || !integer_to_uint64(a[1], &at) || at > cap->size || iolist_size_of(a[2], &n) != IO_OK ||
         n > cap->size - at || iolist_copy(a[2], cap->mem + at, n) != IO_OK) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "an address outside its memory");
     }
     p_charge(p, (intptr_t)(n / BYTES_PER_REDUCTION));
     return A_ok;
@@ -198,7 +198,7 @@ NATIVE(native_loom_hw_pci_read)
     uint64_t at;
     unsigned bytes;
     if (cap == NULL || !access_ok(a[1], a[2], pci_config_size(cap->base), 32, &at, &bytes)) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a register outside its device");
     }
     return make_small(pci_config_read(cap->base, (unsigned)at, bytes * 8));
 }
@@ -210,7 +210,7 @@ NATIVE(native_loom_hw_pci_write)
     unsigned bytes;
     if (cap == NULL || !access_ok(a[1], a[2], pci_config_size(cap->base), 32, &at, &bytes) ||
         !integer_to_uint64(a[3], &value) || value >> bytes * 8 != 0) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a register outside its device");
     }
     pci_config_write(cap->base, (unsigned)at, bytes * 8, (uint32_t)value);
     return A_ok;
@@ -220,7 +220,7 @@ NATIVE(native_loom_hw_pci_reset_done)
 {
     const Cap *cap = cap_of(p, a[0], CAP_PCI);
     if (cap == NULL) {
-        return p_badarg(p);
+        return cap_breach(p, a[0], "a register outside its device");
     }
     caps_device_was_reset(cap);
     return A_ok;

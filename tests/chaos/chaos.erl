@@ -9,7 +9,7 @@
 
 -define(SEEN_MS, 60).        % how long a fault that need not show is given
 -define(BACK_MS, 120000).    % until the target must be back
--define(PROGRESS_MS, 150000).% until every client must have got something done
+-define(PROGRESS_MS, 100000).% until every client must have got something done
 -define(HANGING, 2).         % at a time
 -define(SLACK_US, 1000000).  % a client may see a reset this long after it happened
 -define(STALL_MS, 30).       % an interrupt fault that delayed somebody by that much has shown
@@ -189,15 +189,14 @@ all_go_on(At, Ms, S) ->
 
 %% For the eyes of who looks for the reason.
 tell(At, S) ->
-    Late = since(At) > 8000000 andalso get(told) =/= At,
+    Late = since(At) > 10000000 andalso get(told) =/= At,
     Late andalso begin
         put(told, At),
         io:format(standard_error, "late: ~0p~n", [[C || C <- chaos_world:clients(), maps:get(C, S#s.started, 0) =< At]]),
-        [io:format(standard_error, "~0p ~0P~n", [T, catch sys:get_state(chaos_fault:pid(T), 1000), 60])
+        [io:format(standard_error, "~0p ~0P~n", [T, catch sys:get_state(chaos_fault:pid(T), 1000), 25])
          || T <- [{name, loom_net_sockets}, link, {unit, net, <<"eth0">>}, {name, loom_block}, {volume, <<"mnt1">>},
                   {volume, <<"mnt2">>}, {name, loom_console}, {name, loom_drv_serial}]],
-        catch loom_net:netstat(),
-        [io:format(standard_error, "~0P~n", [R, 40]) || R <- loom_devices:list()]
+        [io:format(standard_error, "~0p~n", [maps:without([device], R)]) || R <- loom_devices:list()]
     end.
 
 %% --- what came in --------------------------------------------------------------------------------------------------
@@ -243,7 +242,7 @@ finish(Seed, Dir, #s{world = World, faults = Faults, errors = Errors, windows = 
     ok = file:write_file(filename:join(Dir, "result"), io_lib:format("~tp.~n", [Result])),
     chaos_world:stop(World),
     Bad = chaos_report:print(Result),
-    halt(length(Bad)).
+    halt(min(1, length(Bad))).
 
 is_meant({Client, Start, End, Reason}, Windows) when Client =:= http; Client =:= conn; Client =:= connect ->
     Reason =/= wrong_bytes andalso

@@ -230,4 +230,4 @@ junk([_ | _] = L) when length(L) < 1000 ->
     I = rand:uniform(length(L)),
     {Before, [X | Behind]} = lists:split(I - 1, L),
     Before ++ [junk(X) | Behind];
-junk(_) -> {chaos, junk}.
+junk(_) -> {chaos, is, here}.

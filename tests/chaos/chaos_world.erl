@@ -202,12 +202,13 @@ read(M, Kind, Dir, F, V, Conductor) ->
 verify(Kind, #{disks := {A, B}, dir := Dir}) ->
     Table = case Kind of vda -> A; nvme -> B end,
     Disk = fat_disk:new(?SECTORS, false),
-    ets:insert(Disk, ets:tab2list(Table)),
+    Synced = ets:match(chaos_files, {{Kind, '$1', synced}, '$2'}),
+    ets:insert(Disk, ets:tab2list(Table)), % the writers go on, so this order
+    Tried = maps:from_list([{F, V} || [F, V] <- ets:match(chaos_files, {{Kind, '$1', tried}, '$2'})]),
     {ok, Device} = fat_disk:device(Disk),
     State = ets:new(fat, [ordered_set, public]),
     {ok, Fs, Notes} = loom_fat32:mount(Device, State, #{}),
-    Lost = [{Kind, F, why(Found, S, T)} || F <- lists:seq(1, ?NUMBER_OF),
-            [{_, S}] <- [ets:lookup(chaos_files, {Kind, F, synced})], [{_, T}] <- [ets:lookup(chaos_files, {Kind, F, tried})],
+    Lost = [{Kind, F, why(Found, S, T)} || [F, S] <- Synced, T <- [map_get(F, Tried)],
             Found <- [content(F, Fs)], not is_there(Found, F, S, T)],
     {ok, _} = loom_fat32:sync(idle, Fs),
     Image = filename:join(Dir, "image"),

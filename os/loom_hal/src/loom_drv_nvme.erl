@@ -36,6 +36,7 @@
 -define(MAX_NAMESPACES, 8).
 -define(PATIENCE_MS, 30000).
 -define(ADMIN_MS, 5000).
+-define(AT_ONCE, 100). % looks before sleeping between them: most commands end within microseconds
 %% Pages of the memory for queues: admin submission and completion, I/O submission and completion, data of admin
 %% commands; then a PRP list a slot.
 -define(ADMIN_SQ, 0).
@@ -58,7 +59,7 @@ init(#{unit := Name} = Device) ->
     0 = (Capabilities bsr 48) band 16#f, % pages of 4096 bytes
     Patience = 1000 + 500 * ((Capabilities bsr 24) band 16#ff),
     ok = loom_hw:mmio_write(Registers, ?CC, 32, 0),
-    ok = wait_ready(Registers, 0, Patience),
+    ok = wait_ready(Registers, 0, Patience + ?AT_ONCE, Patience),
     ok = loom_pci:reset_done(Pci),
     {ok, Queues} = loom_hal:grant({dma, (?LISTS + ?SLOTS) * ?PAGE}),
     Address = loom_hw:dma_address(Queues),
@@ -67,7 +68,7 @@ init(#{unit := Name} = Device) ->
     put64(Registers, ?ACQ, Address + ?ADMIN_CQ * ?PAGE),
     ok = loom_pci:enable(Pci),
     ok = loom_hw:mmio_write(Registers, ?CC, 32, ?CC_ENABLE),
-    ok = wait_ready(Registers, ?READY, Patience),
+    ok = wait_ready(Registers, ?READY, Patience + ?AT_ONCE, Patience),
     S = #s{pci = loom_pci:interrupts(Pci), registers = Registers, stride = 4 bsl ((Capabilities bsr 32) band 16#f),
         queues = Queues, address = Address, buffers = none,
         pair = #pair{id = 0, sq = ?ADMIN_SQ * ?PAGE, cq = ?ADMIN_CQ * ?PAGE}},
@@ -125,13 +126,14 @@ publish_one(Name, Controller, {Id, Blocks, Size}, Slots, #s{spaces = Spaces, own
     S#s{spaces = Spaces#{Id => #ns{id = Id, unit = Unit, requests = Requests}},
         owner = maps:merge(Owner, maps:from_list([{Slot, Id} || Slot <- Slots]))}.
 
-wait_ready(Registers, Wanted, Left) when Left > 0 ->
+wait_ready(Registers, Wanted, Left, Sleepy) when Left > 0 ->
     case loom_hw:mmio_read(Registers, ?CSTS, 32) band ?READY of
         Wanted -> ok;
-        _ ->
-            timer:sleep(1),
-            wait_ready(Registers, Wanted, Left - 1)
+        _ -> receive after pause(Left, Sleepy) -> wait_ready(Registers, Wanted, Left - 1, Sleepy) end
     end.
+
+pause(Left, Sleepy) when Left > Sleepy -> 0;
+pause(_, _) -> 1.
 
 %% By halves: not every controller takes 64 bits at once.
 put64(Registers, At, Value) ->
@@ -154,13 +156,12 @@ command(Opcode, Cid, Namespace, Prp1, Prp2, Dw10, Dw11, Dw12) ->
 %% One at a time, and its answer is waited for.
 admin(Opcode, Namespace, Prp1, Dw10, Dw11, S) ->
     Sent = ring(submit(command(Opcode, 0, Namespace, Prp1, 0, Dw10, Dw11, 0), S)),
-    admin_answer(?ADMIN_MS, Sent).
+    admin_answer(?ADMIN_MS + ?AT_ONCE, Sent).
 
 admin_answer(Left, S) when Left > 0 ->
     case completions(S) of
         {[], Same} ->
-            timer:sleep(1),
-            admin_answer(Left - 1, Same);
+            receive after pause(Left, ?ADMIN_MS) -> admin_answer(Left - 1, Same) end;
         {[{0, 0}], New} -> New
     end.
 

@@ -11,7 +11,8 @@
 child(Module) -> child(Module, {Module, start_link, []}).
 
 -spec child(atom(), {module(), atom(), [term()]}) -> supervisor:child_spec().
-child(Name, Start) -> #{id => Name, start => {?MODULE, start, [Name, Start]}}.
+child(Name, {Module, _, _} = Start) ->
+    #{id => Name, start => {?MODULE, start, [Name, Start]}, modules => [Module]}.
 
 -spec start(atom(), {module(), atom(), [term()]}) -> term().
 start(Name, {M, F, A}) ->

@@ -27,9 +27,9 @@ handle_info(find_link, S) -> {noreply, find_link(S)};
 handle_info({message, Bytes}, #s{client = Client} = S) when Client =/= none ->
     {noreply, run(loom_dhcp:message(Bytes, now_ms(), Client), S)};
 handle_info({message, _}, S) -> {noreply, S};
-handle_info({timeout, Timer, ask}, #s{timer = Timer, client = Client} = S) ->
-    {noreply, run(loom_dhcp:timeout(now_ms(), Client), S#s{timer = none})};
-handle_info({timeout, _, ask}, S) -> {noreply, S};
+%% One that comes too early, an old one, changes nothing.
+handle_info({timeout, _, ask}, #s{client = Client} = S) when Client =/= none ->
+    {noreply, run(loom_dhcp:timeout(now_ms(), Client), S)};
 handle_info({'DOWN', Ref, process, _, _}, #s{monitor = Ref} = S) ->
     {noreply, find_link(S#s{link = none, monitor = none})}.
 

@@ -167,7 +167,7 @@ wait_for_serial(S) ->
         false -> S
     end.
 
-hand_over(#s{serial = Pid, flight = Flight} = S) ->
+hand_over(#s{serial = Pid, flight = Flight} = S) when is_pid(Pid) ->
     try loom_drv_serial:write(Pid, Flight) of
         ok -> S
     catch
