@@ -24,7 +24,7 @@ test: ## build everything and run every test
 	@tests/run $(if $(T),--filter $(T))
 
 # What test-all runs behind all tests, one after another: targets that take long.
-LONG_TESTS := fuzz diff stress soak powercut
+LONG_TESTS := fuzz diff stress soak powercut chaos
 test-all: test ## all tests, then the long ones: fuzzing, drawn programs, stress builds, the soak
 	@for t in $(LONG_TESTS); do $(MAKE) --no-print-directory $$t || exit 1; done
 
@@ -35,6 +35,14 @@ fuzz: deps ## run the fuzz targets for SECONDS (60) each, or RUNS inputs; only t
 powercut: deps ## a disk under dets, disk_log and Mnesia while QEMU is killed CUTS (200) times
 	@$(MAKE) --no-print-directory $(PARALLEL) metal
 	@DISK_CUTS=$(CUTS) python3 tests/boot/disk killed
+
+# The table in doc/chaos.md and its picture are made of what happened.
+FAULTS ?= 10000
+SEED ?= 1
+.PHONY: chaos
+chaos: deps ## break a running system FAULTS (10000) times, drawn from SEED; puts what came of it into doc/chaos.md
+	@$(MAKE) --no-print-directory $(PARALLEL) build/loom os model
+	@FAULTS=$(FAULTS) SEED=$(SEED) tests/chaos/run --report
 
 check: deps ## the part of the tests that takes under two minutes
 	@$(MAKE) --no-print-directory $(PARALLEL) build/loom os model test-programs fuzz-programs

@@ -81,8 +81,8 @@ screen() -> gen_server:call(?MODULE, screen).
 %% @doc An event for a device, from its outside.
 -spec tell(tuple(), term()) -> ok.
 tell(Place, Event) -> gen_server:call(?MODULE, {tell, Place, Event}).
-%% @doc Something breaks: the next N grants find no memory; N interrupts of a device are lost, come twice, or come without
-%% a cause; its registers change by themselves (loom_model_pci:fault/2).
+%% @doc Something breaks: the next N grants find no memory; N interrupts of a device are lost, come twice, or come
+%% without a cause; its registers change by themselves (loom_model_pci:fault/2).
 -spec fault({refuse, pos_integer()} | {interrupts, tuple(), drop | twice | storm, pos_integer()}
             | {registers, tuple(), command | window | message}) -> ok.
 fault(Fault) -> gen_server:call(?MODULE, {fault, Fault}).

@@ -23,8 +23,10 @@
 -optional_callbacks([config/4]).
 %% What later/1 was called with, or what a test tells the device (loom_hw:tell/2).
 -callback event(term(), State) -> State.
-%% It reached for memory that is not there (the throw of read/2 and write/2): what such a device does then.
+%% It reached for memory that is not there (the throw of read/2 and write/2): what such a device does then. Without it:
+%% nothing comes of what it was doing.
 -callback bus_error(State) -> State.
+-optional_callbacks([bus_error/1]).
 
 %% @doc Whether the device may use memory: what it does with it has to wait otherwise.
 -spec is_master() -> boolean().
@@ -63,6 +65,7 @@ later(Event) ->
     ok.
 
 -spec later(non_neg_integer(), term()) -> ok.
+later(0, Event) -> later(Event); % a timer would take a millisecond
 later(Ms, Event) ->
     _ = erlang:send_after(Ms, self(), {device, get(device), Event}),
     ok.

@@ -26,6 +26,7 @@ plug({_, Slot, _} = Place, Module, Args) ->
         Addresses/binary, 0:32, Vendor:16/little, (maps:get(subsystem, Given, 0)):16/little, 0:32,
         (case List of <<>> -> 0; _ -> 16#40 end), 0:56, ?SHARED_LINE, 1, 0, 0>>,
     Rest = 256 - byte_size(Head) - byte_size(List),
+    put(places, lists:usort([Place | places()])),
     put({function, Place}, #f{module = Module, state = State, config = <<Head/binary, List/binary, 0:Rest/unit:8>>,
         bars = Bars, fixed = maps:get(fixed, Given, []), msix = Msix, msix_at = MsixAt}),
     [set_config(Place, Offset, Bytes) || {Offset, Bytes} <- maps:get(registers, Given, [])].
@@ -36,7 +37,9 @@ set_config(Place, Offset, Bytes) ->
     <<Before:Offset/binary, _:Size/binary, Behind/binary>> = Config,
     put({function, Place}, F#f{config = <<Before/binary, Bytes/binary, Behind/binary>>}).
 
-unplug(Place) -> erase({function, Place}).
+unplug(Place) ->
+    put(places, lists:delete(Place, places())),
+    erase({function, Place}).
 
 capabilities(Given, none) -> maps:get(capabilities, Given, []);
 capabilities(Given, {Bar, Offset}) ->
@@ -59,7 +62,12 @@ bar_value(Index, Bars, Slot) ->
         false -> 0
     end.
 
-places() -> lists:sort([Place || {{function, Place}, _} <- get()]).
+%% Noted: the dictionary has all of memory in it.
+places() ->
+    case get(places) of
+        undefined -> [];
+        Places -> Places
+    end.
 
 scan() ->
     [begin
@@ -187,7 +195,11 @@ event(Place, Event) ->
 run(Module, F, State) ->
     try F()
     catch
-        throw:bus_error -> Module:bus_error(State)
+        throw:bus_error ->
+            case erlang:function_exported(Module, bus_error, 1) of
+                true -> Module:bus_error(State);
+                false -> State
+            end
     end.
 
 %% The callback may have changed the rest of the record.

@@ -3,8 +3,8 @@
 %% features, split queues. What a device does with a chain of descriptors is in the module that init/1 is given.
 %%
 %% Chains are dealt with out of order and after a while. `Faults': `lose' one interrupt in N; `id', `length', `index':
-%% the next answer has a wrong one; `without_version_1': a device from before 1.0; `descriptor': the next one was damaged
-%% in memory: `address', `length', `next'; `broken': the device wants to be reset.
+%% the next answer has a wrong one; `without_version_1': a device from before 1.0; `descriptor': the next one was
+%% damaged in memory: `address', `length', `next'; `broken': the device wants to be reset.
 -module(loom_model_virtio).
 -behaviour(loom_model_device).
 

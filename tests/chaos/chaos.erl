@@ -1,6 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The injection campaign on the Linux program (doc/chaos.md): breaks a running system under load, thing after thing,
-%% and notes for each fault whether it showed, who noticed, when the target was back, and what clients saw meanwhile.
+%% @doc The injection campaign on the Linux program (doc/chaos.md): breaks a running system under load, thing after
+%% thing, and notes for each fault whether it showed, who noticed, when the target was back, and what clients saw
+%% meanwhile.
 %%
 %%   chaos:main([Faults, Seed, Directory])   prints `ok NAME' or `FAIL NAME why'; writes DIRECTORY/result
 -module(chaos).
@@ -54,7 +55,8 @@ fault(N, Kind, Target, S) ->
         Pid ->
             Ref = monitor(process, Pid),
             At = erlang:system_time(microsecond),
-            os:getenv("TRACE") =:= false orelse io:format(standard_error, "~b ~b ~0p ~0p ~0p~n", [erlang:monotonic_time(millisecond) rem 1000000, N, Kind, Target, Pid]),
+            os:getenv("TRACE") =:= false orelse
+                io:format(standard_error, "~b: ~b ~0p ~0p ~0p~n", [At div 1000 rem 1000000, N, Kind, Target, Pid]),
             {sent, Sort} = chaos_fault:inject(Kind, Target, Pid, S#s.world),
             watch(Pid, Ref, #f{n = N, kind = Sort, target = Target, at = At}, S)
     end.
@@ -164,7 +166,8 @@ progress(Ref, Clients, At, Until, S) ->
             false ->
                 case erlang:system_time(microsecond) > Until of
                     true ->
-                        io:format(standard_error, "no progress: ~p~n", [[C || C <- chaos_world:clients(), maps:get(C, New#s.started, 0) =< At]]),
+                        Stuck = [C || C <- Clients, maps:get(C, New#s.started, 0) =< At],
+                        io:format(standard_error, "no progress: ~p~n", [Stuck]),
                         {no, New};
                     false ->
                         os:getenv("TRACE") =:= false orelse tell(At, New),
@@ -192,7 +195,8 @@ tell(At, S) ->
     Late = since(At) > 10000000 andalso get(told) =/= At,
     Late andalso begin
         put(told, At),
-        io:format(standard_error, "late: ~0p~n", [[C || C <- chaos_world:clients(), maps:get(C, S#s.started, 0) =< At]]),
+        Waiting = [C || C <- chaos_world:clients(), maps:get(C, S#s.started, 0) =< At],
+        io:format(standard_error, "late: ~0p~n", [Waiting]),
         [io:format(standard_error, "~0p ~0P~n", [T, catch sys:get_state(chaos_fault:pid(T), 1000), 25])
          || T <- [{name, loom_net_sockets}, link, {unit, net, <<"eth0">>}, {name, loom_block}, {volume, <<"mnt1">>},
                   {volume, <<"mnt2">>}, {name, loom_console}, {name, loom_drv_serial}]],

@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc What is broken and how: targets, kinds of faults, and how to tell that a target is back. Draws from the seed that
-%% the caller has set.
+%% @doc What is broken and how: targets, kinds of faults, and how to tell that a target is back. Draws from the seed
+%% that the caller has set.
 -module(chaos_fault).
 
 -export([draw/0, seen_by/1, pid/1, inject/4, is_up/2, is_driver/1, may_reset/1, is_root_of_others/1, junk/1]).
@@ -28,8 +28,8 @@ draw() ->
 target(device) -> one_of([{unit, block, <<"vda">>}, {unit, block, <<"nvme0n1">>}, {unit, net, <<"eth0">>}]);
 target(fixed) -> {name, one_of([loom_drv_serial, loom_drv_serial, loom_drv_timer])};
 target(service) ->
-    one_of([{name, N} || N <- [loom_hal, loom_lines, loom_devices, loom_keeper, loom_vfs, loom_block, loom_block, loom_mount,
-                               loom_console, loom_console, loom_shell, loom_guard,
+    one_of([{name, N} || N <- [loom_hal, loom_lines, loom_devices, loom_keeper, loom_vfs, loom_block, loom_block,
+                               loom_mount, loom_heartbeat, loom_console, loom_console, loom_shell, loom_guard,
                                loom_net_time_wait, loom_net_links]]
            ++ [{volume, <<"mnt1">>}, {volume, <<"mnt2">>}, {volume, <<"mnt1">>}, link, link, dhcp, listener, connection,
                {name, one_of([loom_net_resolver, loom_net_config, loom_net_sockets])}]);
@@ -89,7 +89,11 @@ may_reset(_) -> false.
 %% --- targets -------------------------------------------------------------------------------------------------------
 
 -spec pid(target()) -> pid() | none.
-pid({unit, Kind, Name}) -> quiet(fun() -> [P] = [P || #{name := N, driver := P} <- loom_devices:units(Kind), N =:= Name], P end);
+pid({unit, Kind, Name}) ->
+    quiet(fun() ->
+        [Pid] = [P || #{name := N, driver := P} <- loom_devices:units(Kind), N =:= Name],
+        Pid
+    end);
 pid({name, Name}) ->
     case whereis(Name) of
         undefined -> none;
@@ -137,7 +141,8 @@ is_up(Target, Old) ->
         Pid -> is_driver(Target) andalso is_running(Target, Pid) orelse answers(Pid)
     end.
 
-is_running({unit, _, _}, Pid) -> lists:any(fun(#{pid := P, state := S}) -> P =:= Pid andalso S =:= running end, loom_devices:list());
+is_running({unit, _, _}, Pid) ->
+    lists:any(fun(#{pid := P, state := S}) -> P =:= Pid andalso S =:= running end, loom_devices:list());
 is_running({name, _}, Pid) -> answers(Pid).
 
 answers(Pid) ->

@@ -73,10 +73,11 @@ page(#{seed := Seed, faults := Faults, count := Count, longest := Longest, meant
           [Seed, length(Restarts), ms(at(0.5, Restarts)), ms(at(0.99, Restarts)), ms(at(1.0, Restarts)), length(Shown),
            length([F || #{lost := false} = F <- Shown])]),
      "| client | operations | errors | longest, ms |\n|---|---|---|---|\n",
-     [text("| ~s | ~b | ~s | ~s |\n", [client(C), maps:get(C, Count, 0), errors(C, Errors), ms(maps:get(C, Longest, 0))])
+     [text("| ~s | ~b | ~s | ~s |\n",
+           [client(C), maps:get(C, Count, 0), errors(C, Errors), ms(maps:get(C, Longest, 0))])
       || C <- [http, conn, vda, nvme, console]],
-     text("\nConnections that were reset because their process, or the core of the stack, was what broke: ~b; because of "
-          "anything else: ~b. Synced bytes lost: ~b. Both volumes pass `fsck.vfat` after a cut at the end.\n",
+     text("\nConnections that were reset because their process, or the core of the stack, was what broke: ~b; because "
+          "of anything else: ~b. Synced bytes lost: ~b. Both volumes pass `fsck.vfat` after a cut at the end.\n",
           [Meant, length(maps:get(resets, R)), length(maps:get(lost_files, R))])].
 
 client(http) -> "HTTP requests, a connection each";
@@ -146,13 +147,15 @@ picture(#{faults := Faults}) ->
              {"services and supervisors", "#dd6b20", [B || #{shown := true, back_us := B, target := T} <- Faults,
                                      is_integer(B), not chaos_fault:is_driver(T)]}],
     Counts = [{Colour, counts(Times)} || {_, Colour, Times} <- Sorts],
-    Most = lists:max([1 | [lists:sum([maps:get(I, C, 0) || {_, C} <- Counts]) || I <- lists:seq(0, ?DECADES * ?BINS - 1)]]),
+    Sums = [lists:sum([maps:get(I, C, 0) || {_, C} <- Counts]) || I <- lists:seq(0, ?DECADES * ?BINS - 1)],
+    Most = lists:max([1 | Sums]),
     ["<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", text("~b ~b", [?WIDTH + 80, ?HEIGHT + 90]),
      "\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
      [bar(I, Counts, Most) || I <- lists:seq(0, ?DECADES * ?BINS - 1)],
      [decade(D) || D <- lists:seq(0, ?DECADES)],
      [level(Share, Most) || Share <- [0.01, 0.1, 1]],
-     [text("<rect x=\"~b\" y=\"~b\" width=\"12\" height=\"12\" fill=\"~s\"/><text x=\"~b\" y=\"~b\">~s (~b)</text>\n",
+     [text("<rect x=\"~b\" y=\"~b\" width=\"12\" height=\"12\" fill=\"~s\"/>"
+           "<text x=\"~b\" y=\"~b\">~s (~b)</text>\n",
            [?WIDTH - 160, 14 + 18 * I, Colour, ?WIDTH - 142, 25 + 18 * I, Name, length(Times)])
       || {I, {Name, Colour, Times}} <- lists:zip([0, 1], Sorts)],
      text("<text x=\"~b\" y=\"~b\" text-anchor=\"middle\">time until the target was back</text>\n</svg>\n",
@@ -180,9 +183,10 @@ bar(I, Counts, Most) ->
 
 decade(D) ->
     X = 50 + D * ?WIDTH div ?DECADES,
-    text("<line x1=\"~b\" y1=\"~b\" x2=\"~b\" y2=\"~b\" stroke=\"#888\"/><text x=\"~b\" y=\"~b\" text-anchor=\"middle\">~s</text>\n",
-         [X, 30 + ?HEIGHT, X, 36 + ?HEIGHT, X, 52 + ?HEIGHT, lists:nth(D + 1, ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s",
-                                                                             "10 s", "100 s"])]).
+    Mark = lists:nth(D + 1, ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s"]),
+    text("<line x1=\"~b\" y1=\"~b\" x2=\"~b\" y2=\"~b\" stroke=\"#888\"/>"
+         "<text x=\"~b\" y=\"~b\" text-anchor=\"middle\">~s</text>\n",
+         [X, 30 + ?HEIGHT, X, 36 + ?HEIGHT, X, 52 + ?HEIGHT, Mark]).
 
 level(Share, Most) ->
     N = max(1, round(Share * Most)),

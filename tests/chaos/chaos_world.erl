@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc The system that is broken, and its load: Loom's own supervision tree over model devices on the Linux program, its
-%% network stack under the program's sockets (LOOM_SOCKETS=service), FAT32 on two disks, OTP's httpd. Every client
-%% reports each operation to the conductor: `{op, Client, Instance, Start, End, Result}', in microseconds.
+%% @doc The system that is broken, and its load: Loom's own supervision tree over model devices on the Linux
+%% program, its network stack under the program's sockets (LOOM_SOCKETS=service), FAT32 on two disks, OTP's httpd. Every
+%% client reports each operation to the conductor: `{op, Client, Instance, Start, End, Result}', in microseconds.
 -module(chaos_world).
 
 -export([start/2, stop/1, page/1, clients/0, blk/0, nvme/0, net/0, plug/2, place/1, verify/2]).
@@ -46,8 +46,7 @@ start(Dir, Conductor) ->
     ok = loom_mount:mount(<<"nvme0n1">>, filename:join(Dir, "mnt2")),
     ok = wait(fun() -> mounted(W, "mnt2") end, 20000),
     servers(Dir),
-    Parent = self(),
-    [spawn(fun() -> files(M, Kind, filename:join(Dir, Mount), Conductor, Parent) end)
+    [spawn(fun() -> files(M, Kind, filename:join(Dir, Mount), Conductor) end)
      || {Kind, Mount} <- [{vda, "mnt1"}, {nvme, "mnt2"}]],
     spawn(fun() -> console(Conductor) end),
     W#{root => Root}.
@@ -66,7 +65,8 @@ plug(Place, #{disks := {A, B}, wire := Wire}) ->
     {Module, Args} = if
         Place =:= ?BLK -> {loom_model_virtio, {loom_model_virtio_blk, #{disk => A, sectors => ?SECTORS}, #{}}};
         Place =:= ?NVME -> {loom_model_nvme, {#{disk => B, blocks => ?SECTORS}, #{}}};
-        Place =:= ?NET -> {loom_model_virtio, {loom_model_virtio_net, #{mac => <<2, 0, 0, 0, 0, 2>>, wire => Wire}, #{}}}
+        Place =:= ?NET ->
+            {loom_model_virtio, {loom_model_virtio_net, #{mac => <<2, 0, 0, 0, 0, 2>>, wire => Wire}, #{}}}
     end,
     ok = loom_hw:plug(Place, Module, Args).
 
@@ -154,7 +154,7 @@ back(S) ->
 
 %% Every block of a file carries the version that it was written with. What sync has answered is noted in a table of the
 %% conductor's: `{{Kind, File}, Version that must be there, Version that may be}'.
-files(M, Kind, Dir, Conductor, _) ->
+files(M, Kind, Dir, Conductor) ->
     [write(M, Kind, Dir, F, 1, Conductor) || F <- lists:seq(1, ?NUMBER_OF)],
     files(M, Kind, Dir, Conductor, 1, 2).
 
@@ -245,7 +245,7 @@ why(Other, S, T) -> {Other, synced, S, tried, T}.
 %% Numbered lines; each must reach the wire. The reader sees what came since it last looked.
 console(Conductor) ->
     Port = loom_port:open(<<"fd">>),
-    spawn(fun() -> lines(Conductor, 0, <<>>, 0, #{}) end),
+    spawn(fun() -> lines(Conductor, 0, <<>>, 0) end),
     spit(Port, 0).
 
 spit(Port, N) ->
@@ -254,12 +254,13 @@ spit(Port, N) ->
     timer:sleep(10),
     spit(Port, N + 1).
 
-lines(Conductor, At, Rest, Next, Kinds) ->
+lines(Conductor, At, Rest, Next) ->
     timer:sleep(5),
     New = loom_hw:wire_from(At),
     Split = binary:split(<<Rest/binary, New/binary>>, <<"\r\n">>, [global]),
     {Whole, [Last]} = lists:split(length(Split) - 1, Split),
-    lines(Conductor, At + byte_size(New), Last, lists:foldl(fun(L, N) -> line(L, N, Conductor) end, Next, Whole), Kinds).
+    Then = lists:foldl(fun(L, N) -> line(L, N, Conductor) end, Next, Whole),
+    lines(Conductor, At + byte_size(New), Last, Then).
 
 %% What was not on the wire is sent again, so a line may come twice, or begin twice.
 line(Line, Next, Conductor) ->

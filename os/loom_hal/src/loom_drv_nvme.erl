@@ -260,8 +260,8 @@ done({Slot, Status}, #s{owner = Owner, spaces = Spaces} = S) ->
 answer({read, _, Count}, 0, Slot, Id, S) ->
     {ok, loom_hw:dma_read(S#s.buffers, Slot * ?BUFFER, Count * block_size(Id, S))};
 answer(_, 0, _, _, _) -> ok;
-%% Opcode, field, identifier, data transfer, namespace, PRP (figure 128): the command that the controller has read is not
-%% the one that was written, or its data did not get through. No request of ours can be the cause.
+%% Opcode, field, identifier, data transfer, namespace, PRP (figure 128): the command that the controller has read is
+%% not the one that was written, or its data did not get through. No request of ours can be the cause.
 answer(_, Status, _, _, _) when Status band 16#7ff =< 4; Status band 16#7ff >= 16#0b, Status band 16#7ff =< 16#13 ->
     error({command_damaged, Status band 16#7ff});
 answer(_, _, _, _, _) -> {error, eio}.

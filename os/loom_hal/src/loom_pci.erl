@@ -6,7 +6,8 @@
 -module(loom_pci).
 
 -export([describe/2]).
--export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, is_message/1, ack/1, reset_done/1, switch_off/1, check/1]).
+-export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, is_message/1, ack/1, reset_done/1, switch_off/1]).
+-export([check/1]).
 -export_type([pci/0, bar/0]).
 
 %% Configuration registers.
@@ -33,7 +34,7 @@
 -record(pci, {device :: loom_devices:device(), config :: loom_hal:cap(), bars = #{} :: #{0..5 => loom_hal:cap()},
     interrupt = none :: none | {message, loom_hal:cap()} | {line, non_neg_integer()},
     %% What check/1 wants to read: in configuration space, and where the message is.
-    expected = [] :: [{config | loom_hal:cap(), non_neg_integer(), 16 | 32, Mask :: non_neg_integer(), non_neg_integer()}]}).
+    expected = [] :: [{config | loom_hal:cap(), At :: non_neg_integer(), 16 | 32, Mask :: integer(), integer()}]}).
 -opaque pci() :: #pci{}.
 
 %% --- discovery ---------------------------------------------------------------------------------------------------

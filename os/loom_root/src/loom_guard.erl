@@ -1,7 +1,8 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% @doc Ends what hangs. Supervision sees a process that ends, not one that loops or waits for what never comes. This one
-%% asks every process of Loom's own trees, supervisors too, for a sign of life: a system message that every OTP behaviour
-%% answers between two messages. Who does not answer for too long is killed, and its supervisor goes on from there.
+%% @doc Ends what hangs. Supervision sees a process that ends, not one that loops or waits for what never comes. This
+%% one asks every process of Loom's own trees, supervisors too, for a sign of life: a system message that every OTP
+%% behaviour answers between two messages. Who does not answer for too long is killed, and its supervisor goes on from
+%% there.
 %%
 %% How long is too long depends on what the process does meanwhile: one that runs is caught soon, one that waits for the
 %% answer of another may be right to wait. This process is itself looked after by loom_devices (doc/os.md).
