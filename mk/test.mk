@@ -39,10 +39,14 @@ powercut: deps ## a disk under dets, disk_log and Mnesia while QEMU is killed CU
 # The table in doc/chaos.md and its picture are made of what happened.
 FAULTS ?= 10000
 SEED ?= 1
-.PHONY: chaos
+.PHONY: chaos latency
 chaos: deps ## break a running system FAULTS (10000) times, drawn from SEED; puts what came of it into doc/chaos.md
 	@$(MAKE) --no-print-directory $(PARALLEL) build/loom os model
 	@FAULTS=$(FAULTS) SEED=$(SEED) tests/chaos/run --report
+
+latency: deps ## from an interrupt to its driver in QEMU, idle and under load, over COUNT (100000) interrupts each; into doc/performance.md
+	@$(MAKE) --no-print-directory $(PARALLEL) metal
+	@bench/latency/run --report
 
 check: deps ## the part of the tests that takes under two minutes
 	@$(MAKE) --no-print-directory $(PARALLEL) build/loom os model test-programs fuzz-programs

@@ -28,6 +28,7 @@ static struct Irqs {
     Line lines[256];
     IrqRing ring;
     uint64_t count;
+    IrqCost cost; /* written by handlers, on one processor */
 } irqs;
 
 void irq_init(void)
@@ -136,6 +137,7 @@ bool irq_next(IrqRecord *record)
 
 bool irq_is_pending(void) { return !ring_is_empty(&irqs.ring); }
 uint64_t irq_count(void) { return irqs.count; }
+IrqCost irq_cost(void) { return irqs.cost; }
 
 static void record_isr(unsigned vector, Line *line)
 {
@@ -151,8 +153,18 @@ static void record_isr(unsigned vector, Line *line)
     }
 }
 
+static void note_cost(uint64_t cycles)
+{
+    unsigned power = cycles == 0 ? 0 : 64 - (unsigned)__builtin_clzll(cycles);
+    irqs.cost.count++;
+    irqs.cost.cycles += cycles;
+    irqs.cost.most = cycles > irqs.cost.most ? cycles : irqs.cost.most;
+    irqs.cost.by_power[power < IRQ_POWERS ? power : IRQ_POWERS - 1]++;
+}
+
 void irq_dispatch_isr(unsigned vector)
 {
+    uint64_t start = tsc_read();
     __atomic_fetch_add(&irqs.count, 1, __ATOMIC_RELAXED);
     if (vector == VECTOR_SPURIOUS || vector < FIRST_VECTOR) {
         return; /* those are not acknowledged: the local APIC did not deliver them as interrupts in service */
@@ -165,6 +177,9 @@ void irq_dispatch_isr(unsigned vector)
         bool on = klock_acquire(&irqs.lock);
         record_isr(vector, &irqs.lines[vector]);
         klock_release(&irqs.lock, on);
+        lapic_eoi();
+        note_cost(tsc_read() - start);
+        return;
     }
     lapic_eoi();
 }

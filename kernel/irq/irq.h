@@ -26,5 +26,12 @@ bool irq_next(IrqRecord *record);
 bool irq_is_pending(void);
 /* Handlers of any kind that have run; and the time stamp of the last timer interrupt. */
 uint64_t irq_count(void);
+/* What the handlers of devices' interrupts cost, in cycles of the time stamp counter: from their first instruction in C
+ * to the end of interrupt. by_power[i]: those that took less than 2^i, and not less than half of that. */
+enum { IRQ_POWERS = 32 };
+typedef struct IrqCost {
+    uint64_t count, cycles, most, by_power[IRQ_POWERS];
+} IrqCost;
+IrqCost irq_cost(void);
 /* From trap_handle, interrupts off, on the interrupt stack. */
 void irq_dispatch_isr(unsigned vector);

@@ -2,7 +2,9 @@
 /* Natives of loom_hw for interrupts. Messages are sent by poll.c. */
 #include "gen/natives_metal.h"
 #include "kernel/irq/irq.h"
+#include "kernel/time/clock.h"
 #include "plat/metal/caps.h"
+#include "vm/term/map.h"
 
 NATIVE(native_loom_hw_irq_subscribe)
 {
@@ -51,4 +53,17 @@ NATIVE(native_loom_hw_irq_message)
         return cap_breach(p, a[0], "an interrupt that is not its own");
     }
     return heap_tuple2(p, heap_uint64(p, cap->message_address), make_small(cap->message_data));
+}
+
+NATIVE(native_loom_hw_irq_cost)
+{
+    IrqCost cost = irq_cost();
+    Term powers = NIL;
+    (void)a;
+    for (unsigned i = IRQ_POWERS; i > 0; i--) {
+        powers = heap_cons_on(p, heap_uint64(p, cost.by_power[i - 1]), powers);
+    }
+    return map_from_pairs(p, (const Term[]){
+        A_count, heap_uint64(p, cost.count), A_cycles, heap_uint64(p, cost.cycles), A_most, heap_uint64(p, cost.most),
+        A_by_power, powers, A_hz, heap_uint64(p, clock_tsc_hz())}, 5);
 }

@@ -48,8 +48,12 @@ event({Driver, Pid}, Event) ->
     Pid ! {Driver, self(), Event},
     ok.
 
-init({Module, Device}) -> {ok, none, {continue, {Module, Device}}};
+%% Before what only computes: a device waits. One that loops is ended by loom_guard, which comes before all others.
+init({Module, Device}) ->
+    _ = process_flag(priority, high),
+    {ok, none, {continue, {Module, Device}}};
 init(Module) ->
+    _ = process_flag(priority, high),
     case Module:init() of
         {ok, State} -> {ok, running(Module, State)};
         Other -> Other

@@ -25,6 +25,7 @@ attach(Gsi) ->
 ack(Gsi) -> gen_server:cast(?MODULE, {ack, Gsi, self()}).
 
 init([]) ->
+    _ = process_flag(priority, high),
     process_flag(trap_exit, true),
     {ok, #{}}.
 

@@ -24,12 +24,14 @@
 
 -type class() :: quick | slow.
 -record(s, {known = #{} :: #{pid() => class()}, asked = #{} :: #{pid() => integer()},
-            walker = none :: none | {pid(), reference()}, walked = 0 :: integer()}).
+            walker = none :: none | {pid(), reference()}, walked = 0 :: integer(),
+    late = #{} :: #{pid() => non_neg_integer()}}). % reductions of those that are late, when last seen
 
 -spec start_link() -> {ok, pid()} | {error, term()}.
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
 init([]) ->
+    _ = process_flag(priority, max), % what loops may be a driver, and those are `high'
     _ = erlang:send_after(?LOOK_MS, self(), look),
     {ok, #s{walked = now_ms() - ?WALK_MS}}.
 
@@ -95,18 +97,21 @@ ask(#s{known = Known, asked = Asked} = S) ->
     [Pid ! {system, {self(), {?MODULE, Pid}}, {?MODULE, ping}} || Pid <- New],
     S#s{asked = maps:merge(Asked, maps:from_list([{Pid, Now} || Pid <- New]))}.
 
-judge(#s{known = Known, asked = Asked} = S) ->
+judge(#s{known = Known, asked = Asked, late = Before} = S) ->
     Now = now_ms(),
-    {Kept, Dead} = lists:partition(fun({Pid, Since}) -> is_good(Pid, maps:get(Pid, Known, quick), Now - Since) end,
-                                   maps:to_list(Asked)),
-    S#s{asked = maps:from_list(Kept), known = maps:without([Pid || {Pid, _} <- Dead], Known)}.
+    Late = [{Pid, Now - Since, process_info(Pid, [status, current_function, reductions])}
+            || {Pid, Since} <- maps:to_list(Asked), Now - Since >= ?RUNS_MS],
+    Dead = [Pid || {Pid, Ms, Info} <- Late, not is_good(Pid, maps:get(Pid, Known, quick), Ms, Info, Before)],
+    S#s{asked = maps:without(Dead, Asked), known = maps:without(Dead, Known),
+        late = maps:from_list([{Pid, Reductions} || {Pid, _, [_, _, {_, Reductions}]} <- Late])}.
 
-is_good(_, _, Ms) when Ms < ?RUNS_MS -> true;
-is_good(Pid, Class, Ms) ->
-    case process_info(Pid, [status, current_function]) of
-        undefined -> false;
-        [{status, Status}, {current_function, Function}] ->
-            Ms =< patience(Status, Function, Class) orelse ends(Pid, Status, Function, Ms)
+%% One that could run and has not is not to blame: its scheduler does not come round to it.
+is_good(_, _, _, undefined, _) -> false;
+is_good(Pid, Class, Ms, [{_, Status}, {_, Function}, {_, Reductions}], Before) ->
+    case Before of
+        #{Pid := Reductions} when Status =/= waiting -> true;
+        #{Pid := _} -> Ms =< patience(Status, Function, Class) orelse ends(Pid, Status, Function, Ms);
+        #{} -> true
     end.
 
 patience(waiting, {gen, do_call, _}, slow) -> ?SLOW_MS;
