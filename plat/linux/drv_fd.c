@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * {fd, In, Out}: open descriptors as a port; `user` reads {fd, 0, 1}, standard_error writes {fd, 2, 2}. The
- * descriptors stay open when the port closes: they are not ours.
+ * descriptors stay open when the port closes: they are not ours. And open_port/2 with the name of a
+ * file, which OTP calls vanilla and does not document: the file is opened, made or emptied when it is
+ * written, and closed with the port.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +20,7 @@ typedef struct FdPort {
     PollSource in; /* first */
     Port *port;
     OutQueue *out;
+    int owned; /* descriptor to close with the port; -1: none */
 } FdPort;
 
 static void fd_ready(PollSource *source, unsigned events)
@@ -41,16 +44,11 @@ static void fd_ready(PollSource *source, unsigned events)
     }
 }
 
-static void *fd_open(Port *port, Term name, Term options, Term *error)
+static FdPort *fd_port(Port *port, int in, int out)
 {
-    int in = (int)small_value(tuple_elements(name)[1]), out = (int)small_value(tuple_elements(name)[2]);
-    (void)options;
-    if ((port->in && fcntl(in, F_GETFD) < 0) || (port->out && fcntl(out, F_GETFD) < 0)) {
-        *error = A_einval;
-        return NULL;
-    }
     FdPort *d = vm_calloc(sizeof *d);
     d->port = port;
+    d->owned = -1;
     d->in = (PollSource){.fd = in, .ready = fd_ready};
     if (port->out) {
         d->out = outq_new(port, out, false);
@@ -61,12 +59,41 @@ static void *fd_open(Port *port, Term name, Term options, Term *error)
     return d;
 }
 
+static void *vanilla_open(Port *port, Term name, Term options, Term *error)
+{
+    int flags = O_CLOEXEC | (!port->out ? O_RDONLY : port->in ? O_RDWR | O_CREAT : O_WRONLY | O_CREAT | O_TRUNC);
+    (void)name;
+    (void)options;
+    int fd = open(port->label, flags, 0666);
+    if (fd < 0) {
+        *error = A_einval;
+        return NULL;
+    }
+    FdPort *d = fd_port(port, fd, fd);
+    d->owned = fd;
+    return d;
+}
+
+static void *fd_open(Port *port, Term name, Term options, Term *error)
+{
+    int in = (int)small_value(tuple_elements(name)[1]), out = (int)small_value(tuple_elements(name)[2]);
+    (void)options;
+    if ((port->in && fcntl(in, F_GETFD) < 0) || (port->out && fcntl(out, F_GETFD) < 0)) {
+        *error = A_einval;
+        return NULL;
+    }
+    return fd_port(port, in, out);
+}
+
 static void fd_close(void *data)
 {
     FdPort *d = data;
     poll_watch(&d->in, 0);
     if (d->out) {
         outq_close(d->out);
+    }
+    if (d->owned >= 0) {
+        close(d->owned);
     }
     vm_free(d);
 }
@@ -103,5 +130,13 @@ const PortDriver fd_driver = {
     .close = fd_close,
     .output = fd_output,
     .control = fd_control,
+    .queued = fd_queued,
+};
+
+const PortDriver vanilla_driver = {
+    .name = "vanilla",
+    .open = vanilla_open,
+    .close = fd_close,
+    .output = fd_output,
     .queued = fd_queued,
 };

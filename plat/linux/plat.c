@@ -233,7 +233,8 @@ const NativeRow *plat_natives(void)
 const PortDriver *const *plat_port_drivers(void)
 {
     static const PortDriver *const drivers[] = {
-        &fd_driver, &spawn_driver, &tty_driver, &trace_file_driver, &tcp_inet_driver, &udp_inet_driver, NULL,
+        &fd_driver,         &vanilla_driver,  &spawn_driver,    &tty_driver,
+        &trace_file_driver, &tcp_inet_driver, &udp_inet_driver, NULL,
     };
     return drivers;
 }

@@ -14,6 +14,7 @@
 #include "vm/bif/bif_process.h"
 #include "vm/bif/bif_scheduler.h"
 #include "vm/ets/table.h"
+#include "vm/proc/clock.h"
 #include "vm/plat.h"
 #include "vm/proc/exception.h"
 #include "vm/proc/safe.h"
@@ -278,6 +279,8 @@ NATIVE(native_erts_debug_get_internal_state)
         return map_from_pairs(p, (Term[]){A_table, make_small((int64_t)persistent_slots())}, 1);
     case A_node_and_dist_references:
         return debug_node_references(p);
+    case A_nbalance: /* rounds of balancing: who has no work looks for some at once, so tenths of a second do */
+        return heap_uint64(p, (uint64_t)clock_uptime_ns() / (100 * NS_PER_MS));
     case A_processes:
         return native_processes(p, a);
     case A_process_info_args:

@@ -348,6 +348,8 @@ const SystemInfoRow system_info_rows[] = {
     {A_os_type, info_os_type}, /* asked for most */
     {A_schedulers, info_schedulers},
     {A_schedulers_online, info_schedulers_online},
+    {A_schedulers_active, info_schedulers_online},
+    {A_run_queues, info_schedulers},
     {A_wordsize, info_wordsize},
     {A_allocated_areas, system_info_allocated_areas},
     {A_allocator, info_allocator},

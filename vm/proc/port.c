@@ -166,7 +166,7 @@ static const PortDriver *driver_named(const char *name, size_t n)
 
 static bool driver_has_name(const PortDriver *d)
 {
-    return strcmp(d->name, "fd") != 0 && strcmp(d->name, "spawn") != 0;
+    return strcmp(d->name, "fd") != 0 && strcmp(d->name, "spawn") != 0 && strcmp(d->name, "vanilla") != 0;
 }
 
 bool port_driver_known(const char *name)
@@ -232,6 +232,9 @@ static const PortDriver *driver_for(Term name, char **label, Term *error)
             snprintf(*label, 48, "%ld/%ld", (long)small_value(e[1]), (long)small_value(e[2]));
             d = driver_named("fd", 2);
         }
+    } else if (is_atom(name) || is_cons(name)) {
+        *label = command_text(name);
+        d = *label && **label ? driver_named("vanilla", 7) : NULL;
     } else if (is_tuple_arity(name, 2)) {
         const Term *e = tuple_elements(name);
         *label = command_text(e[1]);

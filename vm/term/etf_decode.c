@@ -172,6 +172,8 @@ static bool read_small(Cursor *c, int64_t *v)
     return false;
 }
 
+enum { MAX_FREE = 255 }; /* variables of a fun */
+
 static bool read_fun(Cursor *c, Item *it)
 {
     if (left(c) < 4 + 1 + 16 + 4 + 4) {
@@ -192,7 +194,7 @@ static bool read_fun(Cursor *c, Item *it)
     it->old_uniq = (uint32_t)old_uniq;
     unsigned tag = *c->p++;
     return (tag == ETF_NEW_PID || tag == ETF_PID) && read_pid_body(c, tag, &it->id) &&
-           it->n <= left(c) && it->n < 1 << 20;
+           it->n <= left(c) && it->n <= MAX_FREE;
 }
 
 static bool read_export(Cursor *c, Item *it)
