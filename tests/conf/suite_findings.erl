@@ -8,7 +8,15 @@ main() ->
      || {A, N} <- [{0, 255}, {0, 256}, {0, 257}, {1, 255}, {255, 1}, {255, 0}]],
     io:format("~p~n", [erlang:system_info(schedulers_active) =:= erlang:system_info(schedulers_online)]),
     io:format("~p~n", [erlang:system_info(run_queues) =:= erlang:system_info(schedulers)]),
+    bound(),
     vanilla().
+
+%% A process is on its scheduler when process_flag/2 returns.
+bound() ->
+    N = erlang:system_info(schedulers_online),
+    io:format("~p~n", [[{process_flag(scheduler, S), erlang:system_info(scheduler_id) =:= S}
+                        || S <- [1, min(2, N), min(2, N), 1]]]),
+    io:format("~p ~p~n", [process_flag(scheduler, 0), process_flag(scheduler, 0)]).
 
 fake_fun(Arity, N) ->
     Env = << <<97, 1>> || _ <- lists:seq(1, N) >>,

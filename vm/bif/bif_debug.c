@@ -200,6 +200,8 @@ NATIVE(native_erts_debug_set_internal_state)
     case A_process_uniq_counter: /* numbers the marks of receives */
         p->mark_number = (uint32_t)(is_small(a[1]) ? small_value(a[1]) : 0);
         return A_true;
+    case A_proc_sig_buffers: /* of each sender; here there are none: the one queue takes all senders at once */
+        return make_boolean(is_boolean(a[1]));
     case A_inconsistent_heap:
         return set_inconsistent_heap(p, a[1]);
     case A_colliding_names:

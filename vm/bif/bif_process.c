@@ -2,6 +2,7 @@
 /* Natives: the processes there are, process flags, group leaders, suspension, system tasks. process_info is in its own
  * file. */
 #include "vm/bif/bif_process.h"
+#include "vm/load/code.h"
 
 #include "gen/natives.h"
 #include "vm/bif/bif_code.h"
@@ -234,7 +235,15 @@ static Term flag_bind(Proc *p, unsigned number)
 {
     Term old = make_small(p->bound ? (int64_t)p->bound->index + 1 : 0);
     p->bound = number ? sched_get(number - 1) : NULL;
-    return old;
+    if (!number || p->bound == p->sched || p->fcalls <= 0) {
+        return old;
+    }
+    /* It is there when this returns: the rest of the slice is given up, and hd([Old]) stops where it enters. */
+    p->reductions -= (uint64_t)p->fcalls;
+    p->sched->reductions -= (uint64_t)p->fcalls;
+    p->fcalls = 0;
+    Term list = heap_cons_on(p, old, NIL);
+    return p_trap(p, export_put(A_erlang, A_hd, 1), 1, &list);
 }
 
 /* Nodes never come up or go down: a subscription only has to be counted. */
