@@ -8,7 +8,8 @@
 main(Machine) ->
     ok = logger:set_primary_config(level, none),
     Tests = [{ps2_typing, fun ps2_typing/0}, {ps2_any_codes, fun ps2_any_codes/0},
-             {vt_screen, fun vt_screen/0}, {vt_pieces, fun vt_pieces/0}, {vt_colours, fun vt_colours/0},
+             {vt_screen, fun vt_screen/0}, {vt_history, fun vt_history/0},
+             {vt_pieces, fun vt_pieces/0}, {vt_colours, fun vt_colours/0},
              {vt_unknown, fun vt_unknown/0},
              {tty_on_a_screen, fun tty_on_a_screen/0},
              {serial_out_and_in, fun serial_out_and_in/0}, {serial_restarts, fun serial_restarts/0},
@@ -86,6 +87,42 @@ vt_pieces() ->
          Whole = shown(11, 5, [Bytes]),
          Whole = shown(11, 5, [<<B>> || <<B>> <= Bytes])
      end || _ <- lists:seq(1, 300)].
+
+%% What scrolls off is what was on the screen: random output on a small screen, of which every line that leaves is kept
+%% from the grid, is the same in the history; and so is the screen itself.
+vt_history() ->
+    rand:seed(exsss, 9),
+    [begin
+         Pieces = [iolist_to_binary(piece(rand:uniform(14))) || _ <- lists:seq(1, 150)],
+         {Gone, Grid, H} = history(11, 5, Pieces),
+         Back = loom_scrollback:back(H),
+         true = Back =< length(Gone) andalso Back >= length(Gone) - 5,
+         Lines = lists:nthtail(length(Gone) - Back, Gone) ++ Grid,
+         Lines = [row(11, L) || L <- loom_scrollback:lines(Back, Back + 5, H)]
+     end || _ <- lists:seq(1, 60)],
+    Long = lists:duplicate(5000, <<"line\r\n">>),
+    {_, _, Full} = history(11, 5, Long),
+    2000 = loom_scrollback:back(Full),
+    [[{0, "line", {foreground, background}}], []] = [hd(loom_scrollback:lines(N, 1, Full)) || N <- [2000, 2001]].
+
+history(Columns, Rows, Pieces) ->
+    Blank = maps:from_list([{{C, R}, $\s} || C <- lists:seq(0, Columns - 1), R <- lists:seq(0, Rows - 1)]),
+    {Gone, Grid, H, _} = lists:foldl(fun(Bytes, {Old, G, H0, V0}) ->
+        {Steps, V1} = loom_vt:write(Bytes, V0),
+        {Old1, G1} = lists:foldl(fun
+            ({scroll, 1} = Step, {O, A}) -> {[grid_row(0, Columns, A) | O], draw(Step, A, Columns, Rows)};
+            (Step, {O, A}) -> {O, draw(Step, A, Columns, Rows)}
+        end, {Old, G}, Steps),
+        {Old1, G1, loom_scrollback:write(Steps, H0), V1}
+    end, {[], Blank, loom_scrollback:new(Columns), loom_vt:new(Columns, Rows)}, Pieces),
+    {lists:reverse(Gone), [grid_row(R, Columns, Grid) || R <- lists:seq(0, Rows - 1)], H}.
+
+grid_row(R, Columns, Grid) -> [maps:get({C, R}, Grid) || C <- lists:seq(0, Columns - 1)].
+
+row(Columns, Pieces) ->
+    Cells = maps:from_list([{C + I, Char} || {C, Text, _} <- Pieces,
+                                             {I, Char} <- lists:zip(lists:seq(0, length(Text) - 1), Text)]),
+    [maps:get(C, Cells, $\s) || C <- lists:seq(0, Columns - 1)].
 
 piece(1) -> "\r\n";
 piece(2) -> "\b";

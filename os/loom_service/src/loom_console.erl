@@ -17,6 +17,9 @@
 -define(CONTROL_SIZE, (16#018b0900 + 100)).
 -define(CONTROL_UNICODE, (16#018b0900 + 101)).
 -define(CONTROL_SET_UNICODE, (16#018b0900 + 102)).
+%% What loom_ps2_scan makes of them with shift.
+-define(PAGE_UP, <<"\e[5;2~">>).
+-define(PAGE_DOWN, <<"\e[6;2~">>).
 -define(PROMPTED, {?MODULE, prompted}).
 -define(RETRY_MS, 1).
 %% Bytes handed to the serial driver and not yet on the wire; more waits here.
@@ -183,12 +186,12 @@ done({Kind, Port}) ->
 
 handle_info({loom_drv_serial, Pid, {written, Count}}, #s{serial = Pid, flight = Flight} = S) ->
     {noreply, send(S#s{flight = binary:part(Flight, Count, byte_size(Flight) - Count)})};
-handle_info({Driver, _Pid, {data, Bytes}}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 ->
-    {noreply, input(Bytes, S)};
+handle_info({loom_drv_serial, _Pid, {data, Bytes}}, S) -> {noreply, input(Bytes, S)};
+handle_info({loom_drv_ps2, _Pid, {data, Bytes}}, S) -> {noreply, typed(Bytes, S)};
 handle_info({Driver, _Pid, _Stale}, S) when Driver =:= loom_drv_serial; Driver =:= loom_drv_ps2 -> {noreply, S};
 handle_info({loom_input, Pid, {key, Code, What}}, #s{keys = Keys} = S) when is_map_key(Pid, Keys) ->
     {Bytes, New} = loom_keys:bytes(Code, What, map_get(Pid, Keys)),
-    {noreply, input(Bytes, S#s{keys = Keys#{Pid := New}})};
+    {noreply, typed(Bytes, S#s{keys = Keys#{Pid := New}})};
 handle_info({loom_input, _Stale, _}, S) -> {noreply, S};
 handle_info({loom_devices, up, input, #{kind := keyboard, driver := Pid}}, S) -> {noreply, take_keyboard(Pid, S)};
 handle_info({loom_devices, _, input, _}, S) -> {noreply, S};
@@ -223,6 +226,24 @@ first_prompt(Bytes) ->
             Tenths = Ns div 100_000,
             Ms = string:pad(integer_to_list(Tenths div 10), 5, leading),
             iolist_to_binary([$[, Ms, $., $0 + Tenths rem 10, <<" ms] console: the shell's prompt\r\n">>])
+    end.
+
+%% On a keyboard of this machine: shift with page up and page down is for the screen. (A terminal at the other end of
+%% the serial line has its own.)
+typed(Bytes, S) ->
+    case binary:match(Bytes, [?PAGE_UP, ?PAGE_DOWN]) of
+        nomatch -> input(Bytes, S);
+        {At, Size} ->
+            <<Before:At/binary, Key:Size/binary, Behind/binary>> = Bytes,
+            typed(Behind, scroll(Key, input(Before, S)))
+    end.
+
+scroll(_Key, #s{screen = none} = S) -> S;
+scroll(Key, #s{screen = Pid} = S) ->
+    try loom_drv_fb:scroll(Pid, case Key of ?PAGE_UP -> back; ?PAGE_DOWN -> forward end) of
+        ok -> S
+    catch
+        exit:_ -> S
     end.
 
 %% Terminals send CR for the return key; a terminal driver hands on LF.
