@@ -32,26 +32,30 @@ keys(Faults) ->
         %% More than there are buffers, at a pace at which the model has some: it loses what finds none.
         [begin
              Code rem 8 =:= 0 andalso timer:sleep(10),
-             tell({key, Code, 1}), tell(group_end), tell({key, Code, 0}), tell(group_end),
-             [receive {loom_input, D, {key, Code, What}} -> ok end || What <- [down, up]]
+             [comes(D, {key, Code, Value}, {key, Code, What}) || {Value, What} <- [{1, down}, {0, up}]]
          end || Code <- lists:seq(1, 100)],
         %% Of other kinds, and of what no key has: nothing.
         tell({raw, <<2:16/little, 0:16, 5:32/little>>}), tell({key, 16#300, 1}), tell({key, 5, 3}), tell({key, 7, 2}),
         receive {loom_input, D, Event} -> {key, 7, repeat} = Event end
     end).
 
+%% Again until its event comes: an event that finds no buffer is lost.
+comes(D, Key, Event) ->
+    tell(Key),
+    tell(group_end),
+    receive {loom_input, D, Event} -> ok
+    after 1000 -> comes(D, Key, Event)
+    end.
+
 repeats() ->
     device_test:with_devices([device(keyboard, #{})], fun() ->
         _ = loom_devices:subscribe(input),
         D = keyboard(),
-        [tell({key, Code, 1}) || Code <- [42, 30]], % shift stays what it is
-        [receive {loom_input, D, {key, Code, down}} -> ok end || Code <- [42, 30]],
+        [comes(D, {key, Code, 1}, {key, Code, down}) || Code <- [42, 30]], % shift stays what it is
         [receive {loom_input, D, E} -> {key, 30, repeat} = E end || _ <- lists:seq(1, 4)],
-        tell({key, 48, 1}), % another takes over
-        receive {loom_input, D, {key, 48, down}} -> ok end,
+        comes(D, {key, 48, 1}, {key, 48, down}), % another takes over
         [receive {loom_input, D, {key, 48, repeat}} -> ok end || _ <- [1, 2]],
-        tell({key, 48, 0}),
-        receive {loom_input, D, {key, 48, up}} -> ok end,
+        comes(D, {key, 48, 0}, {key, 48, up}),
         (fun Drain() -> receive {loom_input, _, {key, _, repeat}} -> Drain() after 0 -> ok end end)(),
         receive {loom_input, D, Late} -> exit(Late) after 600 -> ok end
     end).
@@ -69,14 +73,19 @@ lies() ->
         _ = loom_devices:subscribe(input),
         lists:foldl(fun({Fault, Value}, D) ->
             tell({fault, Fault, Value}),
-            tell({key, 30, 1}),
-            receive {loom_devices, down, input, _} -> ok end,
+            dies(),
             receive {loom_input, D, Event} -> exit({Fault, Event}) after 0 -> ok end,
             New = keyboard(),
-            tell({key, 31, 0}),
-            receive {loom_input, New, {key, 31, up}} -> New end
+            comes(New, {key, 31, 0}, {key, 31, up}),
+            New
         end, keyboard(), [{id, 64}, {id, 5000}, {length, 0}, {length, 7}, {length, 70000}, {index, 65}, {index, 200}])
     end).
+
+dies() ->
+    tell({key, 30, 1}),
+    receive {loom_devices, down, input, _} -> ok
+    after 1000 -> dies()
+    end.
 
 killed(Step) ->
     device_test:killed_everywhere(fun() -> device(keyboard, #{}) end, Step, fun() ->
