@@ -9,6 +9,7 @@
 -type config() :: #{vendor := 0..16#ffff, device := 0..16#ffff, class := {byte(), byte(), byte()},
     bars := [{0..5, mmio | io, Size :: pos_integer()}],
     msix => {Bar :: 0..5, Offset :: non_neg_integer()}, % a table with one vector; without it the device has a line
+    line => 16..23, % another line than firmware says
     capabilities => [{Id :: byte(), binary()}], subsystem => 0..16#ffff,
     registers => [{Offset :: byte(), binary()}], % of configuration space, to begin with
     fixed => [{Window :: 6..99, mmio | io, Address :: pos_integer(), Size :: pos_integer()}]}. % at no base address

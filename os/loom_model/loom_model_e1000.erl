@@ -1,7 +1,8 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% @doc An 82540EM (PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual) with legacy
 %% descriptors: `#{mac, wire}'. What is sent goes to the process `wire' of the test as `{wire, Frame}';
-%% `{frame, Frame}' from outside comes in, `{link, up | down}' plugs the cable. Its interrupt is the shared line.
+%% `{frame, Frame}' from outside comes in, `{link, up | down}' plugs the cable. Its interrupt is the shared
+%% line, or `line', of which firmware does not know.
 %% Faults: `lose' one interrupt in N; `length', `errors', `status': what the next frame's descriptor has instead;
 %% `stuck': so many times it takes nothing from the transmit ring until the tail moves again.
 -module(loom_model_e1000).
@@ -18,7 +19,8 @@
     icr = 0, ims = 0 :: non_neg_integer(), link = 2 :: 0 | 2, life = 0 :: non_neg_integer()}).
 
 init({Args, Faults}) ->
-    {#{vendor => 16#8086, device => 16#100e, class => {2, 0, 0}, bars => [{0, mmio, 131072}, {1, io, 64}]},
+    {maps:merge(maps:with([line], Args), #{vendor => 16#8086, device => 16#100e, class => {2, 0, 0},
+        bars => [{0, mmio, 131072}, {1, io, 64}]}),
      reset(#m{args = Args, faults = Faults})}.
 
 reset(#m{args = #{mac := <<Low:32/little, High:16/little>>}, life = Life} = M) ->
@@ -37,6 +39,7 @@ read(_, _, _, M) -> {0, M}.
 write(0, 16#00, 32, V, M) when V band 16#4000000 =/= 0 ->
     loom_model_device:line(false),
     reset(M);
+write(0, 16#c8, 32, V, M) -> line(M#m{icr = M#m.icr bor V});
 write(0, 16#d0, 32, V, M) -> line(M#m{ims = M#m.ims bor V});
 write(0, 16#d8, 32, V, M) -> line(M#m{ims = M#m.ims band bnot V});
 write(0, 16#3818, 32, V, M) ->

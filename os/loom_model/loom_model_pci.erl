@@ -13,7 +13,7 @@
     bars :: [{0..5, mmio | io, pos_integer()}],
     fixed = [] :: [{6..99, mmio | io, Address :: pos_integer(), pos_integer()}],
     msix :: {0..5, non_neg_integer()} | none, msix_at = 0 :: 0..255, table = <<0:96, 1:32/little>> :: binary(),
-    pending = false :: boolean(), line = false :: boolean()}).
+    pending = false :: boolean(), gsi = ?SHARED_LINE :: non_neg_integer(), line = false :: boolean()}).
 
 %% @doc Its windows are where firmware would put them: apart from each other, by number of the slot.
 plug({_, Slot, _} = Place, Module, Args) ->
@@ -224,7 +224,8 @@ flush(Place) ->
         put({function, Place}, F#f{pending = false}),
         [self() ! {message, Data} || _ <- lists:seq(1, copies(Place))]
     end,
-    F#f.msix =:= none andalso (self() ! {level, ?SHARED_LINE, lists:any(fun is_up/1, places())}),
+    F#f.msix =:= none andalso
+        (self() ! {level, F#f.gsi, lists:any(fun(P) -> is_up(P, F#f.gsi) end, places())}),
     ok.
 
 %% --- faults --------------------------------------------------------------------------------------------------------
@@ -261,6 +262,6 @@ fault(Place, command, _, F) -> config_write(Place, 4, 16, command(F) band bnot 7
 fault(Place, window, Index, _) -> config_write(Place, 16#10 + 4 * Index, 32, 16#d0000000);
 fault(Place, message, _, F) -> put({function, Place}, F#f{table = <<0:64, 16#ee:32/little, 1:32/little>>}), ok.
 
-is_up(Place) ->
+is_up(Place, Gsi) ->
     F = get({function, Place}),
-    F#f.line andalso command(F) band 16#400 =:= 0.
+    F#f.gsi =:= Gsi andalso F#f.line andalso command(F) band 16#400 =:= 0.

@@ -21,6 +21,8 @@ main(Machine, Word) ->
             {ahci_unqueued_errors, fun() -> ahci_errors(ahci_unqueued) end},
             {ahci_pulled_out, fun ahci_pulled_out/0}]
         ++ [T || Kind <- [virtio_net, e1000], T <- net_tests(Kind, Machine)]
+        ++ [{e1000_on_another_line, fun() -> net_frames(e1000_line_18, #{}) end},
+            {e1000_without_interrupts, fun() -> net_frames(e1000_line_24, #{}) end}]
         ++ [{virtio_rng_bytes, fun() -> rng_bytes(#{}) end},
             {virtio_rng_lost_interrupts, fun() -> rng_bytes(#{lose => 2}) end},
             {virtio_rng_lies, fun rng_lies/0},
@@ -164,7 +166,7 @@ block_tests(Kind, Machine) ->
 
 %% Where one request waits for the other a lost interrupt costs a tick each time.
 losses(ahci_unqueued) -> 50;
-losses(ahci) -> 10;
+losses(Kind) when Kind =:= ahci; Kind =:= e1000 -> 10;
 losses(_) -> 2.
 
 step(ahci_unqueued, "erl") -> 41;
@@ -361,12 +363,16 @@ all_freed(Left) when Left > 0 ->
 net_tests(Kind, Machine) ->
     Name = fun(What) -> list_to_atom(atom_to_list(Kind) ++ "_" ++ What) end,
     [{Name("frames"), fun() -> net_frames(Kind, #{}) end},
-     {Name("lost_interrupts"), fun() -> net_frames(Kind, #{lose => 2}) end},
+     {Name("lost_interrupts"), fun() -> net_frames(Kind, #{lose => losses(Kind)}) end},
      {Name("link"), fun() -> net_link(Kind) end},
      {Name("lies"), fun() -> net_lies(Kind) end},
      {Name("killed_at_every_access"), fun() -> net_killed(Kind, step(Kind, Machine)) end}].
 
 net_device(e1000, Faults) -> {?PLACE, loom_model_e1000, {#{mac => ?MAC, wire => self()}, Faults}};
+net_device(e1000_line_18, Faults) ->
+    {?PLACE, loom_model_e1000, {#{mac => ?MAC, wire => self(), line => 18}, Faults}};
+net_device(e1000_line_24, Faults) ->
+    {?PLACE, loom_model_e1000, {#{mac => ?MAC, wire => self(), line => 24}, Faults}};
 net_device(virtio_net, Faults) ->
     {?PLACE, loom_model_virtio, {loom_model_virtio_net, #{mac => ?MAC, wire => self()}, Faults}}.
 

@@ -382,7 +382,8 @@ events(Events, #port{index = I} = P, Registers) when Events band ?IS_CONNECT =/=
 events(Events, P, Registers) when Events band ?IS_ERRORS =/= 0 -> recover(salvage(P, Registers), Registers);
 events(_, P, Registers) -> reap(P, Registers).
 
-handle_tick(#s{ports = Ports, registers = Registers} = S) ->
+handle_tick(#s{ports = Ports, registers = Registers, pci = Pci} = S) ->
+    ok = loom_pci:check(Pci),
     {ok, S#s{ports = maps:map(fun(_, P) -> watch(reap(P, Registers), Registers) end, Ports)}}.
 
 watch(#port{active = Active, since = Since} = P, Registers) ->

@@ -15,6 +15,7 @@
 -define(MDIC, 16#0020).
 -define(FLOW_CONTROL, [16#0028, 16#002c, 16#0030, 16#0170]). % FCAL, FCAH, FCT, FCTTV
 -define(ICR, 16#00c0).
+-define(ICS, 16#00c8).
 -define(IMS, 16#00d0).
 -define(IMC, 16#00d8).
 -define(RCTL, 16#0100).
@@ -44,6 +45,8 @@
 -define(TIPG_COPPER, 16#0060200a).
 -define(TXDCTL_82574, 16#400000). % must be set
 -define(CAUSES, 16#000000d5). % TXDW, LSC, RXDMT0, RXO, RXT0
+
+-define(LINK_CHANGE, 16#4).
 
 -define(DONE, 16#1). % status of descriptors
 -define(END_OF_FRAME, 16#2).
@@ -82,12 +85,23 @@ init(#{unit := Name, device := Id, capabilities := Capabilities} = Device) ->
     Mac = mac(family(Id), Registers, Device),
     ok = put_mac(Mac, Registers),
     Unit = #{name => Name, driver => self(), mac => Mac, mtu => ?MTU, link => link_now(Registers), offload => []},
-    S = #s{pci = loom_pci:interrupts(Pci), registers = Registers, unit = Unit, rings = Rings,
+    S = #s{pci = loom_pci:interrupts(Pci, {fun() -> raise(Registers) end, fun() -> quiet(Registers) end}),
+        registers = Registers, unit = Unit, rings = Rings,
         receive_memory = ReceiveMemory, transmit_memory = TransmitMemory,
         receive_address = loom_hw:dma_address(ReceiveMemory), transmit_address = loom_hw:dma_address(TransmitMemory)},
     ok = start(family(Id), S),
     ok = loom_devices:publish(net, Unit),
     {ok, S}.
+
+%% An interrupt by request (13.4.18), and its end.
+raise(Registers) ->
+    ok = put_reg(Registers, ?IMS, ?LINK_CHANGE),
+    put_reg(Registers, ?ICS, ?LINK_CHANGE).
+
+quiet(Registers) ->
+    ok = put_reg(Registers, ?IMC, 16#ffffffff),
+    _ = get_reg(Registers, ?ICR),
+    ok.
 
 family(16#10d3) -> e82574;
 family(_) -> e8254x.
@@ -110,9 +124,7 @@ reset(Family, Registers) ->
     ok = put_reg(Registers, ?CTRL, Control bor ?CTRL_RESET),
     timer:sleep(2),
     ok = wait(fun() -> get_reg(Registers, ?CTRL) band ?CTRL_RESET =:= 0 end, ?RESET_MS),
-    ok = put_reg(Registers, ?IMC, 16#ffffffff),
-    _ = get_reg(Registers, ?ICR),
-    ok.
+    quiet(Registers).
 
 %% A PCI Express device says when it has no request under way; one that never does is reset all the same.
 masters_off(e8254x, _, _) -> ok;
@@ -227,7 +239,9 @@ handle_interrupt(_Time, _Count, #s{pci = Pci, registers = Registers} = S) ->
     ok = loom_pci:ack(Pci),
     {ok, New}.
 
-handle_tick(S) -> {ok, watch(link_state(look(S)))}.
+handle_tick(S) ->
+    ok = loom_pci:check(S#s.pci),
+    {ok, watch(link_state(look(S)))}.
 
 look(S) -> received(sent(S)).
 

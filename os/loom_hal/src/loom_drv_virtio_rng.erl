@@ -44,6 +44,7 @@ handle_interrupt(_Time, _Count, #s{virtio = V} = S) ->
     {ok, look(S)}.
 
 handle_tick(S) ->
+    ok = loom_virtio:check(S#s.virtio),
     case look(S) of
         #s{asked = {_, Since}} = New ->
             erlang:monotonic_time(millisecond) - Since > ?PATIENCE_MS andalso error(no_answer),

@@ -5,7 +5,7 @@
 -module(loom_lines).
 -behaviour(gen_server).
 
--export([start_link/0, attach/1, ack/1]).
+-export([start_link/0, attach/1, detach/1, ack/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -type gsi() :: non_neg_integer().
@@ -21,6 +21,10 @@ attach(Gsi) ->
     link(whereis(?MODULE)),
     gen_server:call(?MODULE, {attach, Gsi}).
 
+%% @doc The caller has nothing to do with the line any more. Whom nobody listens to is masked.
+-spec detach(gsi()) -> ok.
+detach(Gsi) -> gen_server:call(?MODULE, {detach, Gsi}).
+
 -spec ack(gsi()) -> ok.
 ack(Gsi) -> gen_server:cast(?MODULE, {ack, Gsi, self()}).
 
@@ -34,6 +38,15 @@ handle_call({attach, Gsi}, {Pid, _}, Lines) ->
         {ok, Vector, #line{drivers = Drivers} = Line} ->
             {reply, ok, Lines#{Vector => Line#line{drivers = [Pid | lists:delete(Pid, Drivers)]}}};
         {error, _} = Error -> {reply, Error, Lines}
+    end;
+handle_call({detach, Gsi}, {Pid, _}, Lines) ->
+    {ok, Vector, #line{drivers = Drivers, cap = Cap} = Line} = find(Gsi, Lines),
+    case lists:delete(Pid, Drivers) of
+        [] ->
+            ok = loom_hw:irq_unsubscribe(Cap),
+            ok = loom_hw:revoke(Cap),
+            {reply, ok, maps:remove(Vector, Lines)};
+        Left -> {reply, ok, Lines#{Vector => quiet(Pid, Line#line{drivers = Left})}}
     end.
 
 find(Gsi, Lines) ->
@@ -51,6 +64,7 @@ find(Gsi, Lines) ->
 handle_cast({ack, Gsi, Pid}, Lines) ->
     {noreply, maps:map(fun(_, #line{gsi = G} = L) when G =:= Gsi -> quiet(Pid, L); (_, L) -> L end, Lines)}.
 
+handle_info({interrupt, Vector, _, _}, Lines) when not is_map_key(Vector, Lines) -> {noreply, Lines}; % it was given up
 handle_info({interrupt, Vector, _, _} = Interrupt, Lines) ->
     #{Vector := #line{cap = Cap, drivers = Drivers} = Line} = Lines,
     [Pid ! Interrupt || Pid <- Drivers],

@@ -6,7 +6,8 @@
 -module(loom_pci).
 
 -export([describe/2]).
--export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, is_message/1, ack/1, reset_done/1, switch_off/1]).
+-export([open/1, read/3, write/4, bar/2, enable/1, interrupts/1, interrupts/2,
+         is_message/1, ack/1, reset_done/1, switch_off/1]).
 -export([check/1]).
 -export_type([pci/0, bar/0]).
 
@@ -29,6 +30,8 @@
 -define(CAP_MSIX, 16#11).
 -define(MAX_CAPABILITIES, 48). % those that fit between the header and the end of 256 bytes
 -define(CLASS_BRIDGE, 16#06).
+-define(IOAPIC_LINES, [16, 17, 18, 19, 20, 21, 22, 23]). % behind those of ISA
+-define(LINE_MS, 20). % that an interrupt may take
 
 -type bar() :: #{index := 0..5, kind := mmio | io, address := non_neg_integer(), size := pos_integer()}.
 -record(pci, {device :: loom_devices:device(), config :: loom_hal:cap(), bars = #{} :: #{0..5 => loom_hal:cap()},
@@ -191,12 +194,54 @@ interrupts(#pci{device = #{capabilities := Capabilities, gsi := Gsi}} = Pci) ->
             Pci#pci{interrupt = {line, Gsi}}
     end.
 
+%% @doc The same for a device that can be made to interrupt (`Raise') and to be quiet again (`Quiet'): the line that its
+%% interrupts really come by. What firmware says may be true for the old interrupt controller only, while the I/O APIC
+%% has the lines of PCI on 16 to 23. A device whose interrupts come nowhere is left to its driver's tick.
+-spec interrupts(pci(), {Raise :: fun(() -> ok), Quiet :: fun(() -> ok)}) -> pci().
+interrupts(#pci{device = #{capabilities := Capabilities, gsi := Gsi}} = Pci, Device) ->
+    case [Id || {Id, _} <- Capabilities, Id =:= ?CAP_MSIX orelse Id =:= ?CAP_MSI] of
+        [] ->
+            ok = write(Pci, ?COMMAND, 16, read(Pci, ?COMMAND, 16) band bnot ?COMMAND_NO_INTX),
+            find_line([G || G <- [Gsi | ?IOAPIC_LINES], G =/= none], Device, Pci);
+        _ -> interrupts(Pci)
+    end.
+
+find_line([], _, Pci) ->
+    #{id := {pci, {Bus, Slot, Function}}} = Pci#pci.device,
+    Place = io_lib:format("~2.16.0b:~2.16.0b.~b", [Bus, Slot, Function]),
+    loom_hw:log(["devices: ", Place, " interrupts by no line that is known"]),
+    Pci;
+find_line([Gsi | Rest], Device, Pci) ->
+    case loom_lines:attach(Gsi) of
+        ok ->
+            %% Others may be on the line: what comes three times is no chance.
+            case lists:all(fun(_) -> comes_by(Gsi, Device) end, [1, 2, 3]) of
+                true -> Pci#pci{interrupt = {line, Gsi}};
+                false ->
+                    ok = loom_lines:detach(Gsi),
+                    ok = forget_interrupts(),
+                    find_line(Rest, Device, Pci)
+            end;
+        {error, _} -> find_line(Rest, Device, Pci)
+    end.
+
+comes_by(Gsi, {Raise, Quiet}) ->
+    ok = forget_interrupts(),
+    ok = Raise(),
+    Came = receive {interrupt, _, _, _} -> true after ?LINE_MS -> false end,
+    ok = Quiet(),
+    ok = loom_lines:ack(Gsi),
+    Came.
+
+forget_interrupts() -> receive {interrupt, _, _, _} -> forget_interrupts() after 0 -> ok end.
+
 -spec is_message(pci()) -> boolean().
 is_message(#pci{interrupt = {message, _}}) -> true;
 is_message(#pci{}) -> false.
 
 %% @doc Messages are edges and need none.
 -spec ack(pci()) -> ok.
+ack(#pci{interrupt = none}) -> ok;
 ack(#pci{interrupt = {message, _}}) -> ok;
 ack(#pci{interrupt = {line, Gsi}}) -> loom_lines:ack(Gsi).
 
