@@ -26,9 +26,10 @@ persistent() ->
     none = persistent_term:get({k, 7}, none),
     show(fun() -> persistent_term:get({k, 7}) end),
     %% Values that processes hold outlive their terms, others go.
-    Holders = [spawn_monitor(fun() -> X = persistent_term:get({k, I}), receive go -> exit(X) end end)
+    Self = self(),
+    Holders = [spawn_monitor(fun() -> X = persistent_term:get({k, I}), Self ! got, receive go -> exit(X) end end)
                || I <- lists:seq(10, 20)],
-    erlang:yield(),
+    [receive got -> ok end || _ <- Holders],
     [P({k, I}, {new, Round, I, lists:seq(1, 100)}) || Round <- lists:seq(1, 20), I <- lists:seq(1, 500)],
     erlang:garbage_collect(),
     [begin Pid ! go, receive {'DOWN', M, _, _, {v, _, <<"binary">>, _, _}} -> ok end end || {Pid, M} <- Holders],
