@@ -47,6 +47,9 @@ void plat_relax(void);
  * vm/proc/msg.h and port.h. Returns early on an event or plat_wake. Events are for scheduler 0. While it sleeps it is
  * at a safe point: safe_sleep() before, safe_awake() after (vm/proc/safe.h). */
 void plat_poll(Sched *s, int64_t timeout_ns);
+/* Asked by scheduler 0 after every slice, so it costs next to nothing: an event waits, which plat_poll should not take
+ * its usual time to look at. */
+bool plat_is_pending(void);
 /* From any thread: makes plat_poll of that scheduler return. */
 void plat_wake(Sched *s);
 

@@ -238,6 +238,9 @@ static void wait_for_wake(unsigned index, int timeout_ms)
     }
 }
 
+/* To know would take a system call. */
+bool plat_is_pending(void) { return false; }
+
 void plat_poll(Sched *s, int64_t timeout_ns)
 {
     int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + NS_PER_MS - 1) / NS_PER_MS;

@@ -112,6 +112,8 @@ static bool look(void)
     return any;
 }
 
+bool plat_is_pending(void) { return irq_is_pending(); }
+
 void plat_poll(Sched *s, int64_t timeout_ns)
 {
     if (s->index == 0) {

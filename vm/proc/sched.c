@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The scheduler loop: choose a process, handle its signals, run a slice of 4000 reductions, put it back or let it wait
- * or end. Between slices, about every POLL_REDUCTIONS of work, it looks at the timers and at the platform's events;
+ * or end. Between slices, about every POLL_REDUCTIONS of work, it looks at the timers and at the platform's events,
+ * and at once when the platform says that an interrupt has come;
  * with nothing to run it takes processes from another scheduler, else it sleeps in plat_poll until the next timer.
  *
  * Who may touch a process: Proc.state says. PS_RUNNING belongs to the one who set it (a scheduler, or a claim).
@@ -608,7 +609,7 @@ _Noreturn void sched_main(Sched *s)
     sched_reset_poll(s);
     for (;;) {
         safe_point(s);
-        if (s->poll_budget <= 0 || s->poll_slices-- == 0) {
+        if (s->poll_budget <= 0 || s->poll_slices-- == 0 || (s->index == 0 && plat_is_pending())) {
             sched_look_outside(s);
         }
         Proc *p = NULL;
