@@ -92,6 +92,9 @@ static bool put_integer(Target *w, Term t, size_t bits, Word flags, Failure *f)
     if (!target_has(w, bits, A_integer, f)) {
         return false;
     }
+    if (bits == 0) {
+        return true; /* there may be no bytes at all */
+    }
     if (bits % 8 == 0 && bits <= 64 && (w->offset & 7) == 0 && is_small(t) && !(flags & BS_LITTLE)) {
         uint8_t *to = w->base + w->offset / 8;
         int64_t v = small_value(t);
@@ -142,6 +145,9 @@ static bool put_binary(Target *w, Term t, size_t bits, size_t unit, Failure *f)
     }
     if (!target_has(w, bits, A_binary, f)) {
         return false;
+    }
+    if (bits == 0) {
+        return true;
     }
     bits_copy(w->base, w->offset, b.base, b.bit_offset, bits);
     w->offset += bits;

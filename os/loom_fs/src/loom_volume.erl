@@ -19,7 +19,9 @@
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -define(LATE_MS, 2000).
--define(AGAIN_MS, 500).
+-define(AGAIN_MS, 100).
+-define(UNKNOWN_MS, 10).   % then a request is looked at again that came while the device did not answer
+-define(AWAY_MS, 30000).   % then it fails
 -define(ROWS, 1000). % when there are more, they go to the disk now
 -define(CALL_MS, 60000).
 
@@ -29,6 +31,7 @@
             options :: map(),
             table :: ets:tid(),
             fs :: term(),                          % `undefined' while the device does not answer
+            since = now_ms() :: integer(),         % that is so
             number :: term(),                      % of the request being served
             timer :: reference() | undefined,
             quiet = false :: boolean()}).          % nothing has changed since the timer was set
@@ -101,7 +104,13 @@ terminate(_, #s{module = Module, fs = Fs}) ->
 
 %%% Messages
 
-handle_call(_, _, #s{fs = undefined} = S) -> {reply, {error, eio}, S};
+handle_call(Request, From, #s{fs = undefined, since = Since} = S) ->
+    case now_ms() - Since < ?AWAY_MS of
+        true ->
+            _ = erlang:send_after(?UNKNOWN_MS, self(), {again, Request, From}),
+            {noreply, S};
+        false -> {reply, {error, eio}, S}
+    end;
 handle_call(sync, _From, S) ->
     {Reply, New} = sync_now(now, S),
     {reply, Reply, New};
@@ -126,6 +135,13 @@ handle_call({Number, Request}, _From, #s{table = T} = S) ->
 
 handle_cast(Request, _S) -> error({unexpected_cast, Request}).
 
+handle_info({again, Request, From}, S) ->
+    case handle_call(Request, From, S) of
+        {reply, Reply, New} ->
+            gen_server:reply(From, Reply),
+            {noreply, New};
+        NoReply -> NoReply
+    end;
 handle_info(tick, S) -> {noreply, ticked(S#s{timer = undefined})};
 handle_info(mount, S) ->
     case mount(S) of
@@ -140,6 +156,8 @@ handle_info({'DOWN', _, process, Pid, _}, #s{table = T} = S) ->
     {noreply, lists:foldl(fun(Ref, A) -> element(2, request({on, Ref, close}, A#s{number = none})) end, S, Refs)};
 handle_info({'ETS-TRANSFER', _, _, {?MODULE, _}}, S) -> {noreply, S};
 handle_info({'EXIT', _, Reason}, S) -> {stop, Reason, S}.
+
+now_ms() -> erlang:monotonic_time(millisecond).
 
 %%% Time to write
 
