@@ -4,7 +4,7 @@ TEST_OUT := build/test
 FUZZ_SECONDS ?= 30
 SECONDS ?= 60
 CUTS ?= 200
-FUZZ_FLAGS := -O1 -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
+FUZZ_FLAGS := -O1 -DMAX_BITS=0x40000000UL -DLOOM_DEBUG -DOP_LOOP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
 
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)

@@ -23,7 +23,9 @@
 enum { WRITABLE_MIN_BYTES = 256, WRITABLE_HINT_DEFAULT = 1024, WRITABLE_HINT_MAX = 1 << 26 };
 enum { APPEND_WORDS = REFC_BIN_WORDS + SUB_BIN_WORDS };
 enum { BITS_PER_REDUCTION = 1024 * 8 };
+#ifndef MAX_BITS                   /* fuzz targets have less memory */
 #define MAX_BITS ((size_t)1 << 40) /* 128 GiB: larger binaries are system_limit */
+#endif
 
 /* Why construction failed: what error_info's cause says, {Segment, Type, Error, Value}. */
 typedef struct Failure {
